@@ -18,8 +18,8 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from cotbuild.builder.environment import child_environment
+from cotbuild.builder.packages import missing_package
 from cotbuild.schemas.answers.compare import MathMetric
-from cotbuild.schemas.errors import ConfigError
 
 MAX_CHARS = 1000
 """Characters of the longest expression that is compared."""
@@ -40,9 +40,11 @@ def open_math_verify() -> MathMetric:
     Raises ConfigError if math-verify is not installed.
     """
     if find_spec("math_verify") is None:
-        raise ConfigError(
-            "grading.math_metric 'math_verify': math-verify is not installed. Install it "
-            "with pip install 'cotbuild[math]', or leave math_metric out."
+        raise missing_package(
+            "grading.math_metric 'math_verify' needs",
+            "math-verify",
+            "math",
+            "Leave math_metric out",
         )
     return _math_verify()
 

@@ -17,6 +17,7 @@ BANNED = (
     "Expected one.",
     "Expected some",
     "Nobody has",
+    "cotbuild[",  # pip finds it in no package index
 )
 
 

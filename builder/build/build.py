@@ -126,7 +126,7 @@ class StoredBuild:
                 f"Derive some with `cotbuild variants {shell_quote(self.folder)}`."
             )
         raise ConfigError(
-            f"{self.folder}: no variant {variant!r}. Choose one of {names}."
+            f"{self.folder}: no variant {variant!r}. Choose one of {', '.join(names)}."
         )
 
     def files(self, config_name: str, split: str | None = None) -> list[FileEntry]:
@@ -280,8 +280,8 @@ class StoredBuild:
     def _check_split(self, what: str, config_name: str, split: str) -> None:
         splits = sorted(self.splits(config_name))
         if split not in splits:
-            choices = f"Choose one of {splits}." if splits else "It has no splits."
-            raise ConfigError(f"{self.folder}: {what}: no split {split!r}. {choices}")
+            choose = f"Choose one of {', '.join(splits)}." if splits else "It has none."
+            raise ConfigError(f"{self.folder}: {what}: no split {split!r}. {choose}")
 
     def _check_checksum(self, entry: FileEntry) -> None:
         path = self.place(entry)

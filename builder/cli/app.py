@@ -91,7 +91,7 @@ def options(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Append what the command reports to FILE, a JSON object a line.",
+            help="Append what the command reports to FILE, one JSON object per line.",
         ),
     ] = None,
 ) -> None:

@@ -16,7 +16,7 @@ and keeps its traceback.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
@@ -38,8 +38,8 @@ Exit codes:
   1    failed
   2    wrong usage
   3    built, but some rationales are unscored because requests failed; or no
-       worker was left to ask: run it again to go on
-  4    paused: a budget is spent, or the run was drained; run it again to go on
+       worker was left to ask: run the command again to resume
+  4    paused: a budget is spent, or the run was drained; run it again to resume
   5    not verified as a whole: the rows need another version of cotbuild
   130  interrupted
 """
@@ -48,11 +48,13 @@ Exit codes:
 
 @contextmanager
 def errors(
-    resume: bool = False, kept: str = "every answer received is kept"
+    resume: bool | Callable[[], bool] = False,
+    kept: str = "every answer received is kept",
 ) -> Iterator[None]:
     """Print a CotbuildError or an interrupt as one line, and exit with its code.
 
-    `resume` says that the same command continues; `kept` says what is not lost.
+    `resume` says, or finds out once it matters, that the same command continues; `kept`
+    says what is not lost.
     """
     try:
         yield
@@ -63,11 +65,11 @@ def errors(
     except CotbuildError as error:
         run_notes().record_error(error)
         print_message(f"error: {error}")
-        if resume and not isinstance(error, (ConfigError, DataError)):
+        if not isinstance(error, (ConfigError, DataError)) and _is_true(resume):
             print_message(f"{kept}. To resume: {_resume_command()}")
         raise typer.Exit(exit_code_of(error)) from None
     except KeyboardInterrupt:
-        hint = f"; {kept}. To resume: {_resume_command()}" if resume else ""
+        hint = f"; {kept}. To resume: {_resume_command()}" if _is_true(resume) else ""
         print_message(f"stopped{hint}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except BrokenPipeError:  # `cotbuild inspect … | head`
@@ -83,8 +85,12 @@ def errors(
         raise typer.Exit(ExitCode.FAILED) from None
 
 
+def _is_true(resume: bool | Callable[[], bool]) -> bool:
+    return resume if isinstance(resume, bool) else resume()
+
+
 def _continue_hint(error: PausedError) -> str:
-    raised = "Raise it to go on" if error.reason == "budget" else "To go on"
+    raised = "Raise it to resume" if error.reason == "budget" else "To resume"
     return f"{raised}: {_resume_command()}"
 
 

@@ -129,7 +129,13 @@ def import_rationales(
         typer.Option(help="Who wrote the rationales.", rich_help_panel=FORMAT),
     ] = None,
     licence: Annotated[
-        Text, typer.Option(help="Licence of the rationales.", rich_help_panel=FORMAT)
+        Text,
+        typer.Option(
+            "--license",
+            "--licence",
+            help="Licence of the rationales.",
+            rich_help_panel=FORMAT,
+        ),
     ] = None,
     url: Annotated[
         Text, typer.Option(help="Where they were published.", rich_help_panel=FORMAT)

@@ -207,7 +207,7 @@ def logs(job: JobId, server: Server = None) -> None:
 
 @app.command(cls=GroupedCommand)
 def failures(job: JobId, server: Server = None) -> None:
-    """Print the requests to the teacher that failed, a JSON object a line."""
+    """Print the requests to the teacher that failed, one JSON object per line."""
     with _client(server) as client:
         import json
 

@@ -87,7 +87,9 @@ def publish(
     license: Annotated[
         Text,
         typer.Option(
-            help="Licence identifier of the Hub; the default is what the sources allow."
+            "--license",
+            "--licence",
+            help="Licence identifier of the Hub; the default is what the sources allow.",
         ),
     ] = None,
     language: Annotated[
@@ -220,12 +222,12 @@ def pull(
     Generating it again sends no request.
     """
     with errors():
-        from cotbuild.builder.release.open import open_target, split_revision
+        from cotbuild.builder.release.open import open_release
         from cotbuild.builder.release.pull import pull as run
 
         ui = open_ui()
-        name, revision = split_revision(release)
-        manifest, brought = run(open_target(name, ui.say), revision, directory, ui)
+        target, revision = open_release(release, ui.say)
+        manifest, brought = run(target, revision, directory, ui)
         rows = sum(entry.num_rows for entry in manifest.files)
         said = "downloaded and verified" if brought else "already downloaded"
         print_line(
@@ -287,11 +289,9 @@ def _verify_elsewhere(
     name: str, options: "VerifyOptions"
 ) -> "tuple[Manifest, list[str]]":
     from cotbuild.builder.release.check import verify_release
-    from cotbuild.builder.release.open import open_target, split_revision
+    from cotbuild.builder.release.open import open_release
 
     ui = open_ui()
-    target, revision = split_revision(name)
+    target, revision = open_release(name, ui.say)
     with ui.counting("bytes") as progress:
-        return verify_release(
-            open_target(target, ui.say), revision, options, progress, ui.say
-        )
+        return verify_release(target, revision, options, progress, ui.say)

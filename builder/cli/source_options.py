@@ -9,7 +9,7 @@ from functools import partial
 
 import typer
 
-FORMATS = "jsonl, json, csv, tsv, parquet, xlsx or lines (a row each)"
+FORMATS = "jsonl, json, csv, tsv, parquet, xlsx or lines (one row per line)"
 """The formats of `--as`, as help names them."""
 
 config_name_option = partial(
@@ -43,7 +43,8 @@ tag_option = partial(
     typer.Option,
     "--tag",
     metavar="[NAME=]COLUMN",
-    help="Column whose value is reported by and never shown, such as subject; repeatable.",
+    help="Column to break results down by, such as subject; never shown to the teacher or "
+    "a student. Repeatable.",
 )
 kind_option = partial(
     typer.Option,

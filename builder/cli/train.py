@@ -180,7 +180,8 @@ def train(
         "loss": loss,
     }
     flags |= {"rationale_weight": rationale_weight, "lora_rank": lora}
-    with errors(resume=True, kept="the last checkpoint is kept"):
+    can_resume = partial(_has_checkpoint, out)
+    with errors(can_resume, kept="the last checkpoint is kept"):
         from cotbuild.builder.api import train_on_build
         from cotbuild.builder.cli.args import filled
 
@@ -206,6 +207,12 @@ def train(
             lines = closing_lines(run, out)
         for line in lines:
             print_line(line)
+
+
+def _has_checkpoint(out: Path | None) -> bool:
+    from cotbuild.student.training.run_dir import find_last_checkpoint
+
+    return out is not None and find_last_checkpoint(out) is not None
 
 
 def _measured(config: TrainConfig, source: str, hold_out: Path | None) -> list[str]:

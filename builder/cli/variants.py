@@ -29,6 +29,13 @@ DIFF_EXAMPLES = examples(
     "cotbuild diff builds/mine post_cot post_cot_shuffled_words --limit 5"
 )
 
+FILTERS = (
+    "verdicts, having, without, min_words, max_words, per_question, share, "
+    "near_duplicates, balance, min_chrf2, min_bleu, min_rouge_l, attempt, evaluation, "
+    "agrees"
+)
+"""Written out so that --help loads no selection; a test compares it with that."""
+
 Text = str | None
 Many = list[str] | None
 
@@ -53,7 +60,8 @@ def variants(
         typer.Option(
             metavar="NAME=VALUE",
             help="Which rationales to use, such as share=0.1; repeatable. "
-            "The default is verdicts=correct, which keeps scored prose too.",
+            "The default is verdicts=correct, which keeps scored prose too. Names: "
+            f"{FILTERS}.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random draw.")] = 0,

@@ -11,7 +11,7 @@ from pydantic import Field
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.event_loop import run_async
 from cotbuild.builder.packages import needed_packages
-from cotbuild.builder.release.open import is_release_name, open_target, split_revision
+from cotbuild.builder.release.open import is_release_name, open_release
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.identity import model_identity, resolve_model_commit
 from cotbuild.builder.teachers.model_names import COMMIT, hub_commit
@@ -34,7 +34,7 @@ EXTRA = (
     "jinja2",
     "markupsafe",
 )
-"""Packages that come with cotbuild[student]."""
+"""Packages that come with the extra `student`."""
 
 RUN_SOURCE = "source.json"
 """File in the folder of a run that records the build it was trained on."""
@@ -96,8 +96,7 @@ def open_build(source: str, ui: Ui) -> StoredBuild:
 def _fetched(release: str, ui: Ui) -> StoredBuild:
     from cotbuild.builder.release.fetch import fetch_release
 
-    name, revision = split_revision(release)
-    target = open_target(name, ui.say)
+    target, revision = open_release(release, ui.say)
     commit = target.read_state(revision).commit
     folder = cache_dir() / "releases" / digest("release", [target.name, commit])[:16]
     with ui.counting("bytes") as progress:

@@ -81,7 +81,7 @@ def read_questions(
                 f"--config-name {config_name!r} with the build {source}, whose questions "
                 "are of one config. Leave it out."
             )
-        questions = read_build_questions(open_build(source, ui), name)
+        questions = read_build_questions(open_build(source, ui), split)
     else:
         config = SourceConfig(
             name=source,
@@ -110,8 +110,9 @@ def read_build_questions(build: StoredBuild, split: str) -> Iterator[Question]:
     name = canonical_split(split)
     splits = build.splits(QUESTIONS)
     if name not in splits:
+        has = ", ".join(sorted(splits)) or "none"
         raise ConfigError(
-            f"{build.folder}: no evaluation split {name!r}; it has {sorted(splits)}. "
+            f"{build.folder}: no evaluation split {split!r}; it has {has}. "
             "Pass the dataset of the questions as --source, or build with "
             f"--eval-splits {split}."
         )
@@ -205,6 +206,6 @@ def choose_variant(name: str | None, file: Path | None) -> VariantSpec:
     specs = choose_variants([name] if name else None, [file] if file else [])
     if len(specs) != 1:
         raise ConfigError(
-            f"--variant names {[spec.name for spec in specs]}. Name one of them."
+            f"--variant names {', '.join(spec.name for spec in specs)}. Name one of them."
         )
     return specs[0]

@@ -169,7 +169,7 @@ def prepare_evaluation(
     folder = Path(student).expanduser()
     run = _read_run(folder, options)
     if run is None:
-        source = _source_of_model(options)
+        source = _source_of_model(student, options)
         spec = choose_variant(options.variant, options.spec_file)
         model = find_model(student, options.revision, ui.say)
         layout = layout_of(spec)
@@ -258,7 +258,13 @@ def _read_run(folder: Path, options: EvaluationOptions) -> StudentRun | None:
     return open_finished_run(folder)
 
 
-def _source_of_model(options: EvaluationOptions) -> str:
+def _source_of_model(model: str, options: EvaluationOptions) -> str:
+    is_missing = model != "embedded" and not Path(model).expanduser().is_dir()
+    if options.source is None and is_missing:
+        raise ConfigError(
+            f"{model}: no such run. Pass the folder that `cotbuild train --out` wrote; to "
+            "evaluate a bare model, also pass --source, --variant and --out."
+        )
     if options.source is None:
         raise ConfigError(
             "no --source. Pass the questions to evaluate a model on, such as --source "

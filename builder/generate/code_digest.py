@@ -72,10 +72,11 @@ NOT_DERIVING = (
     "cotbuild.builder.storage.cache",
     # What a run spent.
     "cotbuild.builder.storage.usage",
-    # Text about the rows and the run.
+    # Text about the rows and the run, and about packages that are missing.
     "cotbuild.builder.card",
     "cotbuild.builder.generate.plan",
     "cotbuild.builder.generate.prompt_tokens",
+    "cotbuild.builder.packages",
     "cotbuild.builder.ui",
     "cotbuild.builder.version",
     "cotbuild.builder.visible",

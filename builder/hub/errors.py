@@ -1,6 +1,7 @@
 """Errors of the Hub and its client, each as one clear line."""
 
 import re
+from typing import NamedTuple
 
 from cotbuild.builder.retry_after import parse_retry_after
 from cotbuild.schemas.errors import PublishError
@@ -11,7 +12,6 @@ STORAGE_STATUS = frozenset({402, 413, 507})
 """Payment required, content too large, insufficient storage."""
 CONFLICT_STATUS = frozenset({409, 412})
 MAX_WORDS_CHARS = 300
-_UPLOADS_KEPT = "Files already uploaded are kept."
 _LOG_IN = "Run `hf auth login`, or set HF_TOKEN."
 _SECRETS = re.compile(r"\bhf_\w+|(?<=\w://)\S+|(?<!\S)['\"]?/\S+")
 """Tokens, addresses (which may be signed) and paths on this machine."""
@@ -86,32 +86,59 @@ def requested_delay_s(error: BaseException) -> float | None:
     return parse_retry_after(error.response.headers.get("Retry-After"))
 
 
-def publish_error(
-    error: BaseException, repo: str, revision: str | None = None
-) -> PublishError:
-    """Return the error for what `unwrap_error` returned.
+class HubCall(NamedTuple):
+    """What a call asks of the Hub, as far as the words of its error depend on it."""
 
-    `revision` is the one that was requested of `repo`.
-    """
+    repo: str
+    revision: str | None = None
+    """The one that was requested of the repo."""
+    or_folder: bool = False
+    """The name may have been meant as a folder, which is not there."""
+    uploading: bool = False
+    """Files are being uploaded, or were."""
+
+    @property
+    def no_folder(self) -> str:
+        """Beginning of a fault that a mistyped folder may have."""
+        return "there is no such folder, and " if self.or_folder else ""
+
+    @property
+    def uploads_kept(self) -> str:
+        """End of the advice to run again."""
+        return " Files already uploaded are kept." if self.uploading else ""
+
+    def check_path_or(self, advice: str) -> str:
+        """Return an advice, after that to check the path of a mistyped folder."""
+        if not self.or_folder:
+            return advice
+        return f"Check the path, or {advice[0].lower()}{advice[1:]}"
+
+
+def publish_error(error: BaseException, call: HubCall) -> PublishError:
+    """Return the error for what `unwrap_error` returned."""
     if http_status(error) is None:
-        description = _describe_local_error(error)
+        description = _describe_local_error(error, call)
     else:
-        description = _describe_response(error, repo, revision)
-    return PublishError(f"{repo}: {description}")
+        description = _describe_response(error, call)
+    return PublishError(f"{call.repo}: {description}")
 
 
-def _describe_local_error(error: BaseException) -> str:
+def _describe_local_error(error: BaseException, call: HubCall) -> str:
     """Describe an error for which there is no response of the Hub."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.LocalTokenNotFoundError):
         return f"not logged in to the Hub. {_LOG_IN}"
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set. Unset it and run again."
-    if isinstance(error, connection_error()):
         return (
-            f"cannot reach the Hub ({type(error).__name__}). Check the network, the proxy "
-            f"and HF_ENDPOINT, and run again. {_UPLOADS_KEPT}"
+            f"{call.no_folder}HF_HUB_OFFLINE is set. "
+            f"{call.check_path_or('Unset it and run again.')}"
+        )
+    if isinstance(error, connection_error()):
+        path = "the path, or " if call.or_folder else ""
+        return (
+            f"{call.no_folder}the Hub cannot be reached ({type(error).__name__}). Check "
+            f"{path}the network, the proxy and HF_ENDPOINT.{call.uploads_kept}"
         )
     if isinstance(error, OSError) and error.strerror:
         return (
@@ -121,7 +148,7 @@ def _describe_local_error(error: BaseException) -> str:
     return f"the Hub rejects this: {_server_words(error)}. Correct it and run again."
 
 
-def _describe_response(error: BaseException, repo: str, revision: str | None) -> str:
+def _describe_response(error: BaseException, call: HubCall) -> str:
     """Describe an error response by its class, else by its status."""
     from huggingface_hub import errors
 
@@ -133,20 +160,20 @@ def _describe_response(error: BaseException, repo: str, revision: str | None) ->
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return (
-            "no such dataset on the Hub, or it is private and this login cannot see it. "
-            "Correct the name, or set HF_TOKEN."
+            f"{call.no_folder}no such dataset on the Hub, or it is private and this login "
+            "cannot see it. Correct the name, or set HF_TOKEN."
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return (
-            f"no revision {revision!r}. Pass a branch, a tag or a commit, or leave it out "
+            f"no revision {call.revision!r}. Pass a branch, a tag or a commit, or leave it out "
             "for the newest."
         )
     if isinstance(error, errors.RemoteEntryNotFoundError):
         return "a file of the commit was not found. Run again."
-    return _describe_status(error, repo)
+    return _describe_status(error, call)
 
 
-def _describe_status(error: BaseException, repo: str) -> str:
+def _describe_status(error: BaseException, call: HubCall) -> str:
     status = http_status(error)
     words = _server_words(error)
     if status == 401:
@@ -154,7 +181,7 @@ def _describe_status(error: BaseException, repo: str) -> str:
             return f"the Hub rejects this token. {_LOG_IN}"
         return f"not logged in to the Hub. {_LOG_IN}"
     if status == 403:
-        owner = repo.partition("/")[0]
+        owner = call.repo.partition("/")[0]
         return (
             f"the Hub denies access: {words}. Use a token that can write to {owner!r}, "
             "or publish under your own name."
@@ -162,17 +189,20 @@ def _describe_status(error: BaseException, repo: str) -> str:
     if status in CONFLICT_STATUS:
         return (
             "someone pushed to it meanwhile, and nothing was overwritten. "
-            f"Run again to publish on top of the new commit. {_UPLOADS_KEPT}"
+            f"Run again to publish on top of the new commit.{call.uploads_kept}"
         )
     if status == 429:
-        return f"{_describe_rate_limit(error)} {_UPLOADS_KEPT}"
+        return f"{_describe_rate_limit(error)}{call.uploads_kept}"
     if status in STORAGE_STATUS:
         return (
             f"too large for the Hub ({status}): {words}. "
             "Publish fewer configs, or get more storage."
         )
     if status is not None and status >= 500:
-        return f"the Hub keeps failing ({status}). Run again later. {_UPLOADS_KEPT}"
+        return (
+            f"{call.no_folder}the Hub keeps failing ({status}). "
+            f"{call.check_path_or('Run again later.')}{call.uploads_kept}"
+        )
     return f"the Hub rejects this ({status}): {words}. Correct it and run again."
 
 

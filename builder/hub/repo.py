@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cotbuild.builder.hub.errors import (
     CONFLICT_STATUS,
     MAX_WAIT_S,
+    HubCall,
     client_errors,
     http_status,
     publish_error,
@@ -39,7 +40,8 @@ class HubRepo:
     """A dataset repo; see ReleaseTarget for its methods.
 
     The token is HF_TOKEN or the stored login, which the client finds by itself, unless
-    it is passed. `say` receives a line whenever a call is retried.
+    it is passed. `say` receives a line whenever a call is retried. `or_folder`: the name
+    may have been meant as a folder, which is not there, so errors speak of both.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class HubRepo:
         endpoint: str | None = None,
         token: str | None = None,
         say: Callable[[str], None] = lambda _: None,
+        or_folder: bool = False,
     ) -> None:
         """Raise ConfigError if `name` is not OWNER/NAME."""
         # Half a second to import, and only needed for releases on the Hub.
@@ -58,6 +61,8 @@ class HubRepo:
         self._api = HfApi(endpoint=endpoint, token=token)
         self._repo: dict[str, Any] = {"repo_id": self.name, "repo_type": "dataset"}
         self._say = say
+        self._or_folder = or_folder
+        self._is_uploading = False
 
     # -- reading
 
@@ -68,9 +73,12 @@ class HubRepo:
         try:
             branches, tags = self._list_refs()
         except PublishError as error:
-            if revision is None and _is_missing_repo(error):
+            # A repo that is still to be created; none if a folder was meant.
+            is_new = revision is None and not self._or_folder
+            if is_new and _is_missing_repo(error):
                 return RemoteState(None, {}, {})
             raise
+        self._or_folder = False  # the Hub has a repo of that name
         if revision is None:
             commit = branches.get("main")
         else:
@@ -182,6 +190,7 @@ class HubRepo:
 
     def _upload(self, adds: "list[CommitOperationAdd]", progress: Progress) -> None:
         """Upload large files ahead of the commit, except those the Hub already has."""
+        self._is_uploading = True
         total = sum(add.upload_info.size for add in adds)
         done = 0
         progress(done, total)
@@ -292,12 +301,15 @@ class HubRepo:
                 delay_s = retry_delay_s(fault, attempt)
                 is_last = attempt + 1 == MAX_ATTEMPTS
                 if delay_s is None or delay_s > MAX_WAIT_S or is_last:
-                    raise publish_error(fault, self.name, revision) from error
+                    raise publish_error(fault, self._describe(revision)) from error
             self._say(
                 f"{self.name}: the Hub is busy or unreachable; retrying in {delay_s:.0f} s."
             )
             time.sleep(delay_s)
             attempt += 1
+
+    def _describe(self, revision: str | None) -> HubCall:
+        return HubCall(self.name, revision, self._or_folder, self._is_uploading)
 
 
 def _client_error(error: PublishError) -> BaseException:

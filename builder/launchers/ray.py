@@ -21,6 +21,7 @@ from typing import IO, Any
 from cotbuild.builder.environment import TELEMETRY_OFF
 from cotbuild.builder.launchers.base import WorkerCommand, WorkerExit
 from cotbuild.builder.launchers.local import read_last_line
+from cotbuild.builder.packages import missing_package
 from cotbuild.builder.storage.answer_store import AnswerStore
 from cotbuild.schemas.errors import ConfigError, TeacherError
 
@@ -66,10 +67,7 @@ class RayLauncher:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         if importlib.util.find_spec("ray") is None:
-            raise ConfigError(
-                "--engine ray needs 'ray', which is not installed. Install it with "
-                "pip install 'cotbuild[ray]'."
-            )
+            raise missing_package("--engine ray needs", "ray", "ray")
         cluster = find_cluster(environment)
         self._program = tuple(program)
         self._logs = None if "://" in build else AnswerStore(Path(build)).logs

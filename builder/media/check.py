@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 from cotbuild.builder.media.faults import BadImage
-from cotbuild.schemas.errors import ConfigError
+from cotbuild.builder.packages import missing_package
 from cotbuild.schemas.question import ImageRef
 from cotbuild.schemas.record import short_repr
 
@@ -104,9 +104,7 @@ def _import_pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as fault:
-        raise ConfigError(
-            "pictures: Pillow is not installed. Run pip install 'cotbuild[images]'."
-        ) from fault
+        raise missing_package("pictures need", "Pillow", "images") from fault
     return Image
 
 

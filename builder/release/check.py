@@ -64,9 +64,7 @@ def verify_folder(folder: Path, options: VerifyOptions) -> tuple[Manifest, list[
         lines.append(f"{count} rationales derived again in {len(build.specs)} variants")
     lines += [*check_card(build), *check_pictures(build)]
     unchecked = ", ".join([*unchecked_fields(build.manifest), *unconfirmed_fields()])
-    lines.append(
-        f"not checked, or only in part, since the build does not tell: {unchecked}"
-    )
+    lines.append(f"cannot be confirmed from the build alone: {unchecked}")
     if other_version is not None:
         raise other_version
     return build.manifest, lines

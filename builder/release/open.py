@@ -13,13 +13,27 @@ from cotbuild.builder.release.folder import FolderTarget
 from cotbuild.schemas.errors import ConfigError
 
 
+def open_release(
+    text: str, say: Callable[[str], None] = lambda _: None
+) -> tuple[ReleaseTarget, str | None]:
+    """Return the target and the revision of a release that is there to be read.
+
+    ORG/NAME alone may also be a mistyped folder, of which errors speak too. `say` and
+    what is raised are those of `open_target` and `split_revision`.
+    """
+    name, revision = split_revision(text)
+    or_folder = revision is None and not Path(name).exists()
+    return open_target(name, say, or_folder=or_folder), revision
+
+
 def open_target(
-    name: str, say: Callable[[str], None] = lambda _: None
+    name: str, say: Callable[[str], None] = lambda _: None, *, or_folder: bool = False
 ) -> ReleaseTarget:
     """Return the target that a name without revision refers to.
 
-    `say` receives a line whenever the Hub asks to wait. Raises ConfigError if the name
-    is none of ORG/NAME, file:PATH and the URL of a store.
+    `say` receives a line whenever the Hub asks to wait, and `or_folder` is that of
+    `HubRepo`. Raises ConfigError if the name is none of ORG/NAME, file:PATH and the URL
+    of a store.
     """
     url = find_store_url(name)
     if url is not None:
@@ -27,7 +41,7 @@ def open_target(
 
         return StoreTarget(url)
     if not name.startswith(FILE_PREFIX):
-        return HubRepo(name, say=say)
+        return HubRepo(name, say=say, or_folder=or_folder)
     path = name.removeprefix(FILE_PREFIX)
     if not path:
         raise ConfigError(

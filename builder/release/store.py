@@ -90,7 +90,7 @@ class StoreTarget:
         if found is None:
             raise PublishError(
                 f"{self.name}: no tag or commit {revision!r}. Tags there: "
-                f"{sorted(newest.tags)[:20]}."
+                f"{', '.join(sorted(newest.tags)[:20]) or 'none'}."
             )
         return found
 

@@ -254,9 +254,10 @@ def _open_file(config: SourceConfig, file_name: str) -> Source:
 
     def open_split(name: str) -> RowReader:
         if name != split:
+            alias = " (dev is validation)" if name == "validation" else ""
             raise ConfigError(
-                f"{file_name}: split {name!r} of a single file, which holds "
-                f"{split!r}. Pass the folder with the files of all splits as the source."
+                f"{file_name}: no split {name!r}{alias}, as it is a single file with the split "
+                f"{split!r}. Pass a folder with one file per split as the source."
             )
         return rows
 

@@ -442,7 +442,8 @@ def _with_unique_id(question: Question, seen: SeenIds, parser: RowParser) -> Que
 
 def _no_question_error(location: str, row_range: RowRange, tally: _Tally) -> DataError:
     if tally.drops:
-        return DataError(f"{location}: all rows are bad: {dict(tally.drops)}.")
+        reasons = ", ".join(f"{count} {name}" for name, count in tally.drops.items())
+        return DataError(f"{location}: all rows are bad: {reasons}.")
     if row_range.start == 0:
         return DataError(f"{location}: no rows.")
     return DataError(

@@ -27,7 +27,7 @@ def infer_split(path: Path) -> str:
     mentioned = _standard_splits(path)
     if len(mentioned) > 1:
         raise ConfigError(
-            f"{path.name}: the name mentions several splits, {sorted(mentioned)}. "
+            f"{path.name}: the name mentions several splits: {', '.join(sorted(mentioned))}. "
             "Pass --split NAME."
         )
     return mentioned.pop() if mentioned else "train"

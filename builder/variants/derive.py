@@ -29,6 +29,7 @@ from cotbuild.builder.variants.leak_counts import LeakSample
 from cotbuild.builder.variants.mix import MixRanks
 from cotbuild.builder.variants.select import (
     Candidate,
+    VariantDropReason,
     candidate_columns,
     select,
     share_limit,
@@ -161,10 +162,7 @@ class VariantDeriver:
             self._balance()
         self.num_selected = int(self._selected.sum())
         if not self.num_selected:
-            raise DataError(
-                f"{self.build.folder}: none of {self.num_in} rationales is selected "
-                f"(left out: {dict(self.dropped)}). Relax --filter."
-            )
+            raise self._nothing_selected()
         self._mix_ranks = self._rank_for_mixes()
         self.sample = LeakSample.spread(self.num_selected)
         corpus = LoadedCorpus(self._corpus_texts(), self._files)
@@ -188,6 +186,29 @@ class VariantDeriver:
             if reason is not None:
                 self.dropped[reason.value] += 1
             yield reason is None
+
+    def _nothing_selected(self) -> DataError:
+        kept = self.variants.selection.kept_verdicts
+        others = {
+            verdict: count
+            for verdict, count in self.build.manifest.verdicts.items()
+            if count and verdict not in kept
+        }
+        by_verdict = ", ".join(
+            f"{count} {verdict}" for verdict, count in others.items()
+        )
+        words = {VariantDropReason.VERDICT.value: f"by verdict ({by_verdict})"}
+        left_out = ", ".join(
+            f"{count} {words.get(reason, reason.replace('_', ' '))}"
+            for reason, count in self.dropped.items()
+        )
+        advice = "Relax --filter."
+        if set(self.dropped) == set(words):
+            advice = f"To take them, pass --filter verdicts={','.join(others)}."
+        return DataError(
+            f"{self.build.folder}: none of {self.num_in} rationales is selected. Left "
+            f"out: {left_out or 'none'}. {advice}"
+        )
 
     def _balance(self) -> None:
         """Select equally many of the selected rationales for each target."""

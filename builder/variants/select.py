@@ -18,8 +18,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from cotbuild.builder.packages import missing_package
 from cotbuild.schemas.answers.reflection import evaluation_agrees
-from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.rationale import Flag, Verdict
 from cotbuild.schemas.variant import Selection
 
@@ -222,9 +222,11 @@ class NearDuplicates:
         try:
             from datasketch import MinHash, MinHashLSH
         except ImportError as exc:
-            raise ConfigError(
-                f"near_duplicates {threshold}: datasketch is not installed. Install it "
-                "with pip install 'cotbuild[dedup]', or leave near_duplicates out."
+            raise missing_package(
+                f"near_duplicates {threshold} needs",
+                "datasketch",
+                "dedup",
+                "Leave near_duplicates out",
             ) from exc
         self._threshold = threshold
         self._empty = MinHash(

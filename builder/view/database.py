@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cotbuild.builder.view.faults import QueryStopped
 from cotbuild.builder.view.remembered import Remembered
+from cotbuild.builder.web.packages import serve_packages
 from cotbuild.schemas.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -213,10 +214,6 @@ def _one_line(fault: Exception) -> str:
 
 
 def _import_duckdb() -> Any:
-    try:
+    with serve_packages():
         import duckdb
-    except ImportError:
-        raise ConfigError(
-            "duckdb is not installed. Run `pip install 'cotbuild[serve]'`."
-        ) from None
     return duckdb

@@ -193,8 +193,8 @@ def check_scorers() -> None:
     for module, package in _PACKAGES.items():
         if find_spec(module) is None:
             raise ConfigError(
-                f"{package} is not installed; answers in prose are scored by it. "
-                "Install it with pip install 'cotbuild[prose]'."
+                f"answers in prose need the extra 'prose': {package} is not installed. "
+                "Run in a checkout of cotbuild: pip install '.[prose]'"
             )
 
 

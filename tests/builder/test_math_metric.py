@@ -61,5 +61,5 @@ def test_the_package_is_named_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(math_metric, "find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"pip install 'cotbuild\[math\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[math\]'"):
         open_math_verify()

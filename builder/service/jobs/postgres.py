@@ -10,16 +10,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
+from cotbuild.builder.packages import missing_package
 from cotbuild.builder.service.jobs.rows import Row, Transaction, Value
 from cotbuild.builder.service.jobs.schema import MIGRATIONS
 from cotbuild.builder.service.jobs.sql import SqlJobStore, TargetHeldError
-from cotbuild.schemas.errors import ConfigError, CotbuildError, StoreError
+from cotbuild.schemas.errors import CotbuildError, StoreError
 
 try:
     import psycopg
 except ModuleNotFoundError as missing:
-    raise ConfigError(
-        "database: psycopg is not installed. Run `pip install 'cotbuild[postgres]'`."
+    raise missing_package(
+        "a PostgreSQL database needs", "psycopg", "postgres"
     ) from missing
 
 _CONNECT_S = 5

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from cotbuild.builder.packages import missing_package
 from cotbuild.builder.sources.base import BadRow, BadRowReason, Row
 from cotbuild.builder.sources.files.opening import open_file
 from cotbuild.builder.visible import shell_quote
@@ -102,9 +103,8 @@ class SheetRows:
         try:
             import openpyxl
         except ImportError as error:
-            raise ConfigError(
-                f"{self.path.name}: a workbook, and openpyxl is not installed. "
-                f"{_SAVE_AS_CSV}, or install it with pip install 'cotbuild[xlsx]'."
+            raise missing_package(
+                f"{self.path.name}: a workbook needs", "openpyxl", "xlsx", _SAVE_AS_CSV
             ) from error
         with open_file(self.path) as file:
             try:

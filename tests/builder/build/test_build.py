@@ -63,13 +63,17 @@ def test_rows_to_train_on_come_with_what_identifies_them(build: StoredBuild) -> 
 
 
 def test_what_is_not_there_is_named(build: StoredBuild, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no variant 'post'\. Choose one of"):
+    with pytest.raises(
+        ConfigError, match=r"no variant 'post'\. Choose one of label_only, post_cot\."
+    ):
         build.variant_rows("post")
     with pytest.raises(ConfigError, match=r"no variant 'rationales'"):
         build.rows("rationales")
-    with pytest.raises(ConfigError, match=r"no split 'dev'\. Choose one of"):
+    with pytest.raises(
+        ConfigError, match=r"no split 'dev'\. Choose one of test, train"
+    ):
         build.variant_rows("post_cot", "dev")
-    with pytest.raises(ConfigError, match=r"no split 'dev'\. Choose one of \['test'\]"):
+    with pytest.raises(ConfigError, match=r"no split 'dev'\. Choose one of test\."):
         build.questions("dev")
     with pytest.raises(DataError, match=r"no manifest\.json"):
         StoredBuild.open(tmp_path)

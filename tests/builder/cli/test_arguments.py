@@ -1,12 +1,15 @@
 """Arguments that no command takes for a path."""
 
 import typing
+from pathlib import Path
 
 import pytest
 
 from cotbuild.builder.cli import study
 from cotbuild.builder.cli.app import app
 from cotbuild.builder.cli.help import PATH_OPTIONS
+from cotbuild.builder.cli.variants import FILTERS
+from cotbuild.schemas.variant import Selection
 from tests.support.commands import here
 
 
@@ -45,6 +48,34 @@ def test_a_path_that_is_too_long_is_one_line(command: str) -> None:
     output = here(command, *words, code=1).output
     assert "File name too long" in output
     assert output.startswith("error: ")
+
+
+@pytest.mark.parametrize("spelling", ["--licence", "--license"])
+def test_publish_knows_both_spellings_of_licence(spelling: str, tmp_path: Path) -> None:
+    words = ("publish", tmp_path, f"file:{tmp_path / 'x'}", spelling, "mit")
+    assert "no manifest.json" in here(*words, code=1).output
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ([], "FILE, one JSON object per line."),
+        ([], "no worker was left to ask: run the command again to resume"),
+        ([], "the run was drained; run it again to resume"),
+        (["generate"], "or lines (one row per line)"),
+        (["generate"], "never shown to the teacher or a student. Repeatable."),
+        (["import"], "--license"),
+        (["publish"], "--license"),
+        (["study"], "Its options are in `cotbuild study run --help`."),
+        (["jobs", "failures"], "that failed, one JSON object per line."),
+    ],
+)
+def test_help_says(command: list[str], said: str) -> None:
+    assert said in " ".join(here(*command, "--help").output.split())
+
+
+def test_help_lists_every_filter() -> None:
+    assert sorted(FILTERS.split(", ")) == sorted(Selection.model_fields)
 
 
 def test_every_option_that_is_a_path_is_known() -> None:

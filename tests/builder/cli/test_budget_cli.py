@@ -70,7 +70,7 @@ def test_whatever_the_number_the_run_pauses_there_and_goes_on_to_the_same_build(
         left = NUM_QUESTIONS - limit
         assert done.stderr.splitlines()[-1].startswith(
             f"paused: budget: {limit} of {limit} requests spent; {left} of "
-            f"{NUM_QUESTIONS} rationales left. Raise it to go on: cotbuild"
+            f"{NUM_QUESTIONS} rationales left. Raise it to resume: cotbuild"
         )
         assert read_manifest(out) is None
         assert [path.name for path in out.iterdir()] == [".answers"]
@@ -240,7 +240,7 @@ def test_drained_by_a_signal_it_stores_what_is_under_way_and_goes_on_later(
         assert asked < 60
         last = log.read_text().splitlines()[-1]
         assert last.startswith(
-            f"paused: drained; {60 - asked} of 60 rationales left. To go on: cotbuild "
+            f"paused: drained; {60 - asked} of 60 rationales left. To resume: cotbuild "
         )
         state = read_run_progress(out / ".answers" / "events.jsonl")
         assert state.finished is not None

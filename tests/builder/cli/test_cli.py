@@ -91,9 +91,26 @@ def test_a_second_run_says_that_nothing_was_to_be_asked(tmp_path: Path) -> None:
             "samples is 2 at temperature 0",
         ),
         (
-            ["generate", "--out", "b", "--set", "sampling.topp=1"],
+            ["generate", "--out", "b", "--set", "sampling.top_q=1"],
             2,
-            "sampling.topp is 1. Extra inputs",
+            "settings: 'sampling.top_q' is no setting. Did you mean sampling.top_p or "
+            "sampling.top_k?",
+        ),
+        (
+            ["generate", "--out", "b", "--set", "grading.zzz=1"],
+            2,
+            "'grading.zzz' is no setting. Those of grading are closing_sentence, "
+            "math_metric.",
+        ),
+        (
+            ["generate", "--out", "b", "--set", "zzz.a=1"],
+            2,
+            "'zzz' is no setting. Those are format_version, source, teacher, ",
+        ),
+        (
+            ["generate", "--out", "b", "--set", "teacher.scripted.x=1"],
+            2,
+            "'teacher.scripted.x' is no setting. Those of teacher.scripted are ",
         ),
         (
             ["generate", "--out", "b", "--set", "seed"],

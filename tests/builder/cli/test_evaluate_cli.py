@@ -355,7 +355,7 @@ def test_questions_of_a_build_are_its_evaluation_splits(
         made.root / "x",
         code=2,
     )
-    assert "no evaluation split 'test'; it has ['validation']" in done.stderr
+    assert "no evaluation split 'test'; it has validation. Pass" in done.stderr
 
 
 def unfinished(made: Made, run: Path) -> Path:
@@ -371,6 +371,13 @@ def unfinished(made: Made, run: Path) -> Path:
     [
         ("run", [], "no record of the build it was trained on", 2),
         ("tiny", [], "no --source. Pass the questions", 2),
+        (
+            "nowhere",
+            ["--split", "dev"],
+            "nowhere: no such run. Pass the folder that `cotbuild train --out` wrote; to "
+            "evaluate a bare model, also pass --source, --variant and --out.",
+            2,
+        ),
         (
             "run",
             ["--source", "QUESTIONS", "--variant", "pre_cot"],
@@ -408,7 +415,7 @@ def unfinished(made: Made, run: Path) -> Path:
         (
             "tiny",
             ["--source", "QUESTIONS", "--variant", "paper"],
-            "--variant names [",
+            "--variant names label_only, ",
             2,
         ),
         (

@@ -111,15 +111,16 @@ def test_a_build_of_answers_that_an_import_replaces_keeps_its_answers(
     assert published(out) == before
 
 
+@pytest.mark.parametrize("spelling", ["--licence", "--license"])
 def test_the_card_says_who_wrote_them_and_under_which_licence(
-    source: Path, tmp_path: Path
+    source: Path, tmp_path: Path, spelling: str
 ) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
     here(
         *words(files, source, tmp_path / "b"),
         "--made-by",
         "A. Person",
-        "--licence",
+        spelling,
         "CC BY 4.0",
     )
     card = (tmp_path / "b" / "README.md").read_text()

@@ -252,7 +252,18 @@ def test_a_list_of_words_is_bound_by_name_and_needed_to_verify(
         ),
         (["--filter", "verdicts=right"], 2, "verdicts.0 is 'right'"),
         (["--filter", "share=2"], 2, "share is 2"),
-        (["--filter", "min_words=999"], 1, "none of 60 rationales is selected"),
+        (
+            ["--filter", "min_words=999"],
+            1,
+            "none of 60 rationales is selected. Left out: 37 by verdict (37 incorrect), "
+            "23 too short. Relax --filter.",
+        ),
+        (
+            ["--filter", "verdicts=unscored"],
+            1,
+            "Left out: 60 by verdict (23 correct, 37 incorrect). To take them, pass "
+            "--filter verdicts=correct,incorrect.",
+        ),
         (["--file", "words"], 2, "--file 'words': not NAME=VALUE"),
         (["--file", "words=nope.txt"], 1, "nope.txt: No such file"),
     ],

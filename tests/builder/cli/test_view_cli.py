@@ -109,8 +109,8 @@ def test_a_missing_package_is_one_line(build: Path, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "error: the page needs 'fastapi', which is not installed. Install it with pip "
-        "install 'cotbuild[serve]'.\n"
+        "error: the page needs the extra 'serve': fastapi is not installed. Run in a "
+        "checkout of cotbuild: pip install '.[serve]'\n"
     )
 
 

@@ -232,7 +232,7 @@ def test_workers_go_on_without_a_killed_driver_and_the_same_command_finds_them(
         (
             signal.SIGUSR1,
             4,
-            r"paused: drained; \d+ of 2000 rationales left. To go on: ",
+            r"paused: drained; \d+ of 2000 rationales left. To resume: ",
         ),
     ],
 )
@@ -270,7 +270,7 @@ def test_a_run_without_workers_ends_and_says_how_to_go_on(
     assert waiting in done.stderr.splitlines()
     assert done.stderr.splitlines()[-1].startswith(
         f"paused: no worker for 0:00; {NUM_QUESTIONS} of {NUM_QUESTIONS} rationales left. "
-        "To go on: cotbuild"
+        "To resume: cotbuild"
     )
     assert read_manifest(out) is None
 
@@ -286,7 +286,7 @@ def test_a_budget_of_requests_is_kept_and_the_run_goes_on_with_more(
         assert requests_of(server) == 50
         assert done.stderr.splitlines()[-1].startswith(
             f"paused: budget: 50 of 50 requests spent; 70 of {NUM_QUESTIONS} rationales "
-            "left. Raise it to go on: cotbuild"
+            "left. Raise it to resume: cotbuild"
         )
         cotbuild(*words)
         assert requests_of(server) == NUM_QUESTIONS

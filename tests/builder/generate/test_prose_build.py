@@ -189,5 +189,5 @@ def test_without_the_packages_nothing_is_asked(
     prose_scores.check_scorers.cache_clear()
     words = ("generate", "--source", rows, "--kind", "prose", "--teacher", "scripted")
     done = here(*words, "--out", tmp_path / "build", code=2)
-    assert "pip install 'cotbuild[prose]'" in done.output
+    assert "pip install '.[prose]'" in done.output
     assert not (tmp_path / "build" / "manifest.json").exists()

@@ -123,7 +123,7 @@ def test_no_published_file_but_build_json_and_run_names_this_machine(
 def test_verify_says_a_whole_build_is_whole(build: Path) -> None:
     checked, unchecked, whole = cotbuild("verify", build).stdout.splitlines()
     assert checked == f"{build}: 72 rationales: request keys and rows derived again"
-    assert unchecked.startswith(f"{build}: not checked, or only in part, ")
+    assert unchecked.startswith(f"{build}: cannot be confirmed from the build alone: ")
     assert whole.startswith(f"{build}: verified. 2 files, 96 rows, fingerprint ")
 
 

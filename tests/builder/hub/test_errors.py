@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cotbuild.builder.hub.errors import publish_error
+from cotbuild.builder.hub.errors import HubCall, publish_error
 from cotbuild.builder.hub.names import parse_repo_name, parse_tag
 from cotbuild.builder.hub.target import RemoteFile
 from cotbuild.schemas.errors import ConfigError
@@ -92,7 +92,7 @@ LINES: list[tuple[str, Call, Fault, str]] = [
             "status": 429,
             "headers": {"Retry-After": "3600"},
         },
-        f"the rate limit of the Hub is reached. Run again in 3600 s. {KEPT}",
+        "the rate limit of the Hub is reached. Run again in 3600 s.",
     ),
     (
         "a rate limit in the Hub's own header",
@@ -103,13 +103,30 @@ LINES: list[tuple[str, Call, Fault, str]] = [
             "status": 429,
             "headers": {"ratelimit": '"api";r=0;t=240'},
         },
-        f"the rate limit of the Hub is reached. Run again in 240 s. {KEPT}",
+        "the rate limit of the Hub is reached. Run again in 240 s.",
     ),
     (
         "a server that fails",
         STATE,
         {"on": "/refs", "do": "status", "status": 503, "times": 9},
+        "the Hub keeps failing (503). Run again later.",
+    ),
+    (
+        "a server that fails after uploads",
+        COMMIT,
+        {"on": "/commit/", "do": "status", "status": 503, "times": 9},
         f"the Hub keeps failing (503). Run again later. {KEPT}",
+    ),
+    (
+        "a rate limit after uploads",
+        COMMIT,
+        {
+            "on": "/commit/",
+            "do": "status",
+            "status": 429,
+            "headers": {"Retry-After": "3600"},
+        },
+        f"the rate limit of the Hub is reached. Run again in 3600 s. {KEPT}",
     ),
     (
         "too large a commit",
@@ -228,7 +245,8 @@ PLACES: list[tuple[dict[str, str], str]] = [
     ({"HF_HUB_OFFLINE": "1"}, "lab/x: HF_HUB_OFFLINE is set. Unset it and run again."),
     (
         {"HF_ENDPOINT": "http://127.0.0.1:9"},
-        "lab/x: cannot reach the Hub (ConnectError). Check the network, the proxy ",
+        "lab/x: the Hub cannot be reached (ConnectError). Check the network, the proxy "
+        "and HF_ENDPOINT.\n",
     ),
 ]
 
@@ -250,10 +268,73 @@ def test_of_the_place_too(hub: SmallHub, env: dict[str, str], line: str) -> None
     assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
 
 
+READ = """
+from cotbuild.builder.release.fetch import find_release
+from cotbuild.builder.release.open import open_release
+from cotbuild.schemas.errors import PublishError
+try:
+    find_release(*open_release("{name}"))
+except PublishError as error:
+    print(error)
+"""
+ELSEWHERE = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "line"),
+    [
+        (
+            "builds/nothing",
+            ELSEWHERE,
+            "builds/nothing: there is no such folder, and the Hub cannot be reached "
+            "(ConnectError). Check the path, or the network, the proxy and HF_ENDPOINT.",
+        ),
+        (
+            "builds/nothing@v1",
+            ELSEWHERE,
+            "builds/nothing: the Hub cannot be reached (ConnectError). Check the network, "
+            "the proxy and HF_ENDPOINT.",
+        ),
+        (
+            "builds/nothing",
+            {"HF_HUB_OFFLINE": "1"},
+            "builds/nothing: there is no such folder, and HF_HUB_OFFLINE is set. Check "
+            "the path, or unset it and run again.",
+        ),
+        (
+            "builds/nothing",
+            {},
+            "builds/nothing: there is no such folder, and no such dataset on the Hub, or "
+            "it is private and this login cannot see it. Correct the name, or set "
+            "HF_TOKEN.",
+        ),
+        (
+            "tests/builder",  # a folder, and so not a mistyped one
+            ELSEWHERE,
+            "tests/builder: the Hub cannot be reached (ConnectError). Check the network, "
+            "the proxy and HF_ENDPOINT.",
+        ),
+    ],
+)
+def test_a_name_to_read_may_be_a_mistyped_folder(
+    hub: SmallHub, name: str, env: dict[str, str], line: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", READ.format(name=name)],
+        env={**hub.env, **env},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == (f"{line}\n", "")
+
+
 def test_a_full_disk_names_no_path() -> None:
     line = str(
         publish_error(
-            OSError(28, "No space left on device", "/home/ann/build/a.parquet"), "lab/x"
+            OSError(28, "No space left on device", "/home/ann/build/a.parquet"),
+            HubCall("lab/x"),
         )
     )
     assert line.startswith(

@@ -223,7 +223,7 @@ def test_a_release_that_is_not_there_leaves_nothing_behind(
     at_hub: Run, tmp_path: Path
 ) -> None:
     assert (
-        "error: lab/x: no release there"
+        "error: lab/x: there is no such folder, and no such dataset on the Hub"
         in at_hub("pull", REPO, tmp_path / "out", code=1).stderr
     )
     assert not (tmp_path / "out" / ".pulling").exists()

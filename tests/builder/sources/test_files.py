@@ -256,7 +256,7 @@ def test_files_that_cannot_be_read(
 
 def test_a_file_without_one_good_row_is_an_error(write: Write, ask: Ask) -> None:
     with pytest.raises(
-        DataError, match=r"a.jsonl: all rows are bad: \{'missing_field': 1\}"
+        DataError, match=r"a.jsonl: all rows are bad: 1 missing_field\."
     ):
         ask(write("a.jsonl", '{"question": "", "answer": 1}\n'), on_bad_row="drop")
 

@@ -172,7 +172,8 @@ def test_without_openpyxl_a_line_says_what_to_install(
     path = save(one=ROWS)
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(
-        ConfigError, match=r"or install it with pip install 'cotbuild\["
+        ConfigError,
+        match=r"as CSV in UTF-8, or run in a checkout of cotbuild: pip install '\.\[xlsx\]'$",
     ):
         list(FileRows(path))
 

@@ -339,7 +339,8 @@ def test_without_datasketch_one_line_says_what_to_do() -> None:
         text=True,
     )
     assert done.stdout.startswith(
-        "near_duplicates 0.8: datasketch is not installed. Install it with"
+        "near_duplicates 0.8 needs the extra 'dedup': datasketch is not installed. Leave "
+        "near_duplicates out, or run in a checkout of cotbuild: pip install '.[dedup]'"
     ), done.stderr
 
 

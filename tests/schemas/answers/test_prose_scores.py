@@ -147,7 +147,7 @@ def test_a_missing_library_is_named_with_the_extra(
 ) -> None:
     monkeypatch.setattr(prose_scores, "find_spec", lambda _: None)
     prose_scores.check_scorers.cache_clear()
-    with pytest.raises(ConfigError, match=r"pip install 'cotbuild\[prose\]'"):
+    with pytest.raises(ConfigError, match=r"pip install '\.\[prose\]'"):
         open_scorer()
 
 

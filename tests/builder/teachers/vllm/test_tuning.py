@@ -218,7 +218,7 @@ def test_libraries_are_found_first_folder_first(tmp_path: Path) -> None:
 def test_this_machine() -> None:
     if importlib.util.find_spec("vllm") is None:
         with pytest.raises(
-            ConfigError, match=r"vLLM is not installed .* pip install 'cotbuild\[cpu\]'"
+            ConfigError, match=r"vLLM is not installed .* pip install '\.\[cpu\]'"
         ):
             detect_machine()
         return
