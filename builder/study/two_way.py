@@ -20,9 +20,9 @@ subtracted, and a report says how far such tests are off.
 
 **What was measured** (tests/bench/study_simulation.py): with variances as in the first
 study, 800 and 3,000 questions, seeds' part shared by the variants or not, a test at 5 %
-of no true difference rejects in 3.1-5.8 % of studies with 5 seeds, 3.4-5.3 % with 8 and
-3.7-5.1 % with 12. With 2 seeds it is 1.8-12.4 %, with 3 1.3-7.3 %, with 4 1.1-5.8 %.
-By the error of version 1 it is 1.1-5.3 % with 5 seeds, and 1.2-4.6 % with 12.
+of no true difference rejects in 3.1-5.8 % of studies with 5 seeds, 3.4-5.2 % with 8 and
+3.7-5.1 % with 12. With 2 seeds it is 1.8-12.4 %, with 3 1.3-7.3 %, with 4 1.1-6.0 %.
+By the error of version 1 it is 1.1-5.3 % with 5 seeds, and 1.1-4.7 % with 12.
 docs/studies/statistics.md has the tables.
 
 Dimensions: S seeds, Q questions, R resamples of the questions.

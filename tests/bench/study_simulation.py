@@ -9,8 +9,9 @@ together is either shared by the variants (sd 1.7 points, the same for both), as
 or unshared (sd 1.7 points each, independent).
 
 **Mean squares**: two variants with no true difference, drawn as normal values have
-them: rejected at 5 %, by the error of format version 1, paired, and by that of version 2
-(`two-way`), which is the same below 5 seeds. 100,000 studies each.
+them: rejected at 5, 1 and 0.5 %, by the error of format version 1, paired, and by that of
+version 2 (`two-way`), which is the same below 5 seeds. 100,000 studies for each of four
+pairs and each number of questions; lowest to highest.
 
 **Pairs**: right and wrong answers of two variants with no true difference, in percent of the studies.
 - `v1`, `v1 pair`: rejected at 5 % by the error of format version 1, unpaired and paired;
@@ -61,6 +62,8 @@ VARIANTS = FIRST_STUDY.variants
 LABEL, PRE, POST, SHUFFLED, KEY, RANDOM = VARIANTS
 SEED_SD = 1.7
 SEEDS = (3, 5, 8, 12)
+MEAN_SQUARE_SEEDS = (2, 3, 4, 5, 6, 8, 12)
+LEVELS = (0.05, 0.01, 0.005)
 EFFECT = 2.0
 
 
@@ -128,15 +131,15 @@ def unpaired_v1(a_SQ: Floats, b_SQ: Floats, variance: TwoWayVariance) -> Standar
 
 def simulate_mean_squares(
     pair: tuple[str, str], seed_part: str, num_questions: int, studies: int
-) -> str:
-    """One line of the table of mean squares: rejected at 5 %, one line for each S."""
+) -> dict[tuple[int, str], Floats]:
+    """How often studies reject at each of LEVELS, percent, by seeds and kind of error."""
     rng = np.random.default_rng(0)
     weight_V = np.zeros(len(VARIANTS))
     weight_V[VARIANTS.index(pair[0])], weight_V[VARIANTS.index(pair[1])] = 1.0, -1.0
     components = FIRST_STUDY._replace(seed_VV=seed_parts()[seed_part])
     parts = components.of_contrast(weight_V)
-    rates = []
-    for num_seeds in SEEDS:
+    rates = {}
+    for num_seeds in MEAN_SQUARE_SEEDS:
         expected = parts.expected(num_seeds, num_questions)
         seed_df, question_df = num_seeds - 1, num_questions - 1
 
@@ -149,13 +152,37 @@ def simulate_mean_squares(
         of_error = draw(expected.of_error, seed_df * question_df)
         variance = expected.of_seeds + expected.of_questions - expected.of_error
         estimate = rng.normal(0, variance**0.5, studies)
-        for without in (np.zeros(studies), of_error):
+        for name, without in (("v1", np.zeros(studies)), ("two-way", of_error)):
             error, df = combine_parts(
                 of_seeds, of_questions, without, num_seeds, num_questions
             )
-            rejected = Found(estimate, error, df).p() <= 0.05
-            rates.append(f"{100 * rejected.mean():.1f}")
-    return f"{pair[0]} − {pair[1]}, {num_questions}, {seed_part}: {' '.join(rates)}"
+            p = Found(estimate, error, df).p()
+            rates[num_seeds, name] = np.array(
+                [100 * float((p <= level).mean()) for level in LEVELS]
+            )
+    return rates
+
+
+def mean_square_lines(
+    seed_part: str, pairs: Sequence[tuple[str, str]], questions: Sequence[int]
+) -> list[str]:
+    """One line for each number of seeds and error: the range of rates at each level."""
+    every = [
+        simulate_mean_squares(pair, seed_part, number, 100_000)
+        for pair in pairs
+        for number in questions
+    ]
+    lines = []
+    for num_seeds, name in every[0]:
+        rates_NL = np.stack([one[num_seeds, name] for one in every])
+        ranges = [
+            f"{low:.1f}-{high:.1f}"
+            for low, high in zip(
+                rates_NL.min(axis=0), rates_NL.max(axis=0), strict=True
+            )
+        ]
+        lines.append(f"{seed_part}, S={num_seeds}, {name}: {'  '.join(ranges)}")
+    return lines
 
 
 # -- pairs ------------------------------------------------------------------------------
@@ -516,15 +543,10 @@ def main() -> None:
     args = parser.parse_args()
     studies: int = args.studies
     pairs = ((POST, LABEL), (POST, PRE), (SHUFFLED, POST), (KEY, RANDOM))
-    print(
-        "mean squares, 100,000 studies: rejected at 5 %, v1 paired and two-way at S ="
-    )
-    print(SEEDS)
+    print("mean squares, 100,000 studies each: rejected at 5, 1 and 0.5 %")
     for seed_part in seed_parts():
-        for pair in pairs:
-            for questions in args.questions:
-                line = simulate_mean_squares(pair, seed_part, questions, 100_000)
-                print(line, flush=True)
+        for line in mean_square_lines(seed_part, pairs, args.questions):
+            print(line, flush=True)
     for scenario in SCENARIOS:
         for seed_part in seed_parts():
             print(simulate_whole_normal(scenario, seed_part, 20_000), flush=True)
