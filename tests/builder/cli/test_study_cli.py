@@ -286,6 +286,22 @@ def test_each_variant_chooses_from_the_grid_on_dev(done: Path, tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+def test_cells_whose_training_diverges_are_named(done: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s" / "STUDY.yaml"
+    path.parent.mkdir()
+    shutil.copy(done / "STUDY.yaml", path)
+    edit(path, train={"epochs": 2.0, "batch_rows": 4, "lr": 1e30})
+    failed = cotbuild("study", path, code=1)
+    assert (
+        "error: label_only.student.8.parts.s0 (and 1 more): the loss is nan at update"
+        in failed.stderr
+    )
+    assert "Begin another study with other settings" in failed.stderr
+    assert not read_question_accesses(path.parent)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_killed_again_and_again_by_two_processes_it_ends_as_if_it_had_not_been(
     done: Path, tmp_path: Path
 ) -> None:
