@@ -72,6 +72,13 @@ class Record(BaseModel):
         return copied
 
 
+_MESSAGES = {
+    "string_unicode": "It has a lone surrogate, which is not valid Unicode",
+    "extra_forbidden": "There is no field of this name",
+}
+"""What is said of a fault in place of pydantic's words, by its type."""
+
+
 def explain_validation_error(fault: ValidationError) -> str:
     """Describe the first fault in one line, and count the others."""
     faults = fault.errors(include_url=False)
@@ -81,9 +88,12 @@ def explain_validation_error(fault: ValidationError) -> str:
     if first["type"] == "value_error":
         # One of our own validators, whose message names the value.
         return f"{place}: {first['msg'].removeprefix('Value error, ')}{more}."
-    message = first["msg"]
-    if first["type"] == "string_unicode":
-        message = "It has a lone surrogate, which is not valid Unicode"
+    if first["type"] == "missing":
+        return f"{place} is missing{more}."
+    message = _MESSAGES.get(first["type"], first["msg"])
+    if first["type"] == "union_tag_invalid":
+        context = first["ctx"]
+        message = f"{context['tag']!r} is none of {context['expected_tags']}"
     return f"{place} is {short_repr(first.get('input'))}. {message}{more}."
 
 

@@ -106,11 +106,11 @@ def test_a_users_variant_is_taken_alone_or_beside_others_and_before_one_that_shi
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("do: shuffle", "do: shuffel", "Input tag 'shuffel'"),
+        ("do: shuffle", "do: shuffel", "'shuffel' is none of 'shuffle'"),
         (
             "block: 2",
             "blocks: 2",
-            "post_cot_mine: transforms.0.shuffle.blocks is 2. Extra inputs are not permitted",
+            "post_cot_mine: transforms.0.shuffle.blocks is 2. There is no field of this name",
         ),
         ("block: 2", "block: 0", "transforms.0.shuffle.block is 0"),
         ("block: 2", "unit: piece", "a tokenizer and the unit piece go together"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.study import option_scores
 from cotbuild.schemas.study.option_scores import (
+    MIN_LOG_PROB,
     OptionScores,
     StoredOption,
     pack_numbers,
@@ -39,6 +40,22 @@ def test_options_come_out_rounded_to_a_thousandth(
         for option, other in zip(options, expected, strict=True):
             assert option.log_prob == pytest.approx(other.log_prob, abs=0.000501)
             assert option[1:] == other[1:]
+
+
+@pytest.mark.parametrize(
+    ("log_prob", "kept"),
+    [
+        (-2_147_483.648, -2_147_483.648),
+        (-2_147_483.647, -2_147_483.647),
+        (-2_147_483.65, MIN_LOG_PROB),
+        (-1e300, MIN_LOG_PROB),
+    ],
+)
+def test_a_log_likelihood_below_the_least_is_raised_to_it(
+    log_prob: float, kept: float
+) -> None:
+    [[option]] = OptionScores.pack([[StoredOption(log_prob, 1, True)]]).unpack()
+    assert option.log_prob == kept
 
 
 def test_packed_text_is_as_it_was_written() -> None:
