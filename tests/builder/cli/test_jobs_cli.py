@@ -237,7 +237,7 @@ def test_a_request_in_a_file_is_submitted(
     assert request.kind == "generate"
     assert request.config.source.name == f"upload:{digest}/q.jsonl"
     file.write_text("kind: dance\n")
-    assert "Input tag 'dance'" in jobs("submit", file, code=2).output
+    assert "'dance' is none of" in jobs("submit", file, code=2).output
 
 
 # -- commands with --server --------------------------------------------------------------
