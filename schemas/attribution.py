@@ -153,6 +153,27 @@ class ConvergenceBounds(Record):
             return Refusal.RANK_CORRELATION
         return None
 
+    def last_steps(self, first: int) -> int:
+        """Return the most steps that are tried, if `first` are and then they double."""
+        steps = first
+        while 2 * steps <= self.max_steps:
+            steps *= 2
+        return steps
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether they let scores pass that `DEFAULT_BOUNDS` refuse."""
+        return (
+            self.max_completeness_error > DEFAULT_BOUNDS.max_completeness_error
+            or self.min_rank_correlation < DEFAULT_BOUNDS.min_rank_correlation
+        )
+
+
+DEFAULT_BOUNDS = ConvergenceBounds(
+    max_steps=1_024, max_completeness_error=0.05, min_rank_correlation=0.95
+)
+"""The bounds of `cotbuild attribute` where no others are passed."""
+
 
 class ScoresInfo(Record):
     """How the scores of a file were computed, and how many rationales were refused."""
@@ -235,6 +256,17 @@ class ScoresInfo(Record):
             return None
         starts = range(0, len(self.trained_on), DIGEST_CHARS)
         return frozenset(self.trained_on[at : at + DIGEST_CHARS] for at in starts)
+
+    @property
+    def needs_bounds(self) -> bool:
+        """Whether the scores must have passed bounds, as those of an integral must.
+
+        Version 1 had none; its methods were written with underscores.
+        """
+        is_integral = (
+            self.method.replace("_", "-") == AttributionMethod.INTEGRATED_GRADIENTS
+        )
+        return is_integral and self.format_version >= SCORES_VERSION
 
     @property
     def num_refused(self) -> int:

@@ -3,13 +3,14 @@
 The only place that loads models with transformers. It works for decoders of any family.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -26,6 +27,9 @@ ADAPTER_CONFIG = "adapter_config.json"
 """In a folder that holds LoRA matrices, not a whole model."""
 
 UNLIMITED_CONTEXT = 2**31
+
+NAMED_WEIGHTS = 3
+"""How many of the weights that do not fit the model an error names."""
 
 
 class Student(NamedTuple):
@@ -58,21 +62,27 @@ def load_student(
     *,
     revision: str | None = None,
     dtype: torch.dtype | None = None,
+    adapter: Path | None = None,
 ) -> Student:
     """Load a model and its tokenizer from a folder or the Hugging Face Hub.
 
     The model is in the memory of the CPU, from where a trainer moves it; see
-    `load_for_inference` for one that is only read. A folder of LoRA matrices is loaded
-    with the base model it names. `dtype` None means float32 on a CPU and the
-    checkpoint's own type on a GPU. Raises ConfigError if the
-    model is not a decoder that transformers reads, its tokenizer gives no offsets, it
-    has no end-of-text token, or it writes ids for which the model has no embedding.
+    `load_for_inference` for one that is only read. `adapter` is a folder of LoRA
+    matrices to put on the model, and of the tokenizer to use. If `source` is such a
+    folder, it is put on the base model that it names. `dtype` None means float32 on a
+    CPU and the checkpoint's own type on a GPU. Raises ConfigError if the model is not a
+    decoder that transformers reads, its files lack weights, its tokenizer gives no
+    offsets, it has no end-of-text token, or it writes ids for which the model has no
+    embedding.
     """
     name_or_path = str(source)
-    tokenizer = load_tokenizer(source, revision)
+    if adapter is None:
+        tokenizer = load_tokenizer(source, revision)
+    else:
+        tokenizer = load_tokenizer(adapter)
     shown = _name_without_path(name_or_path)
     with _errors_of_loading(shown):
-        model = _load_model(name_or_path, revision, dtype)
+        model = _load_model(name_or_path, revision, dtype, adapter)
     check_token_ids(model, tokenizer, shown)
     return Student(model, tokenizer, identity)
 
@@ -108,11 +118,13 @@ def _errors_of_loading(shown: str) -> Iterator[None]:
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
-    except (OSError, ValueError) as error:
+    except ConfigError:  # a ValueError too
+        raise
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(
-            f"student {shown!r} could not be loaded: {reason} "
-            "Use a decoder-only model that transformers can read."
+            f"student {shown!r} could not be loaded: {reason.rstrip('.:')}. "
+            "Use a decoder-only model that transformers can read, with complete files."
         ) from error
 
 
@@ -123,32 +135,80 @@ def load_for_inference(
     revision: str | None = None,
     precision: Precision | None = None,
     device: torch.device | None = None,
+    adapter: Path | None = None,
 ) -> Student:
     """Load a student that is evaluated or attributed, on the device for that.
 
-    `precision` is that of its weights; None as in `load_student`. `device` None means
-    that of `inference_device`. Raises as `load_student` does.
+    `precision` is that of its weights; None and `adapter` as in `load_student`.
+    `device` None means that of `inference_device`. Raises as `load_student` does.
     """
     dtype = None if precision is None else torch_dtype(precision)
-    student = load_student(source, identity, revision=revision, dtype=dtype)
+    student = load_student(
+        source, identity, revision=revision, dtype=dtype, adapter=adapter
+    )
     student.model.to(device or inference_device())  # type: ignore[arg-type]
     student.model.eval()  # type: ignore[no-untyped-call]
     return student
 
 
 def _load_model(
+    name_or_path: str,
+    revision: str | None,
+    dtype: torch.dtype | None,
+    adapter: Path | None,
+) -> PreTrainedModel:
+    if adapter is None and (Path(name_or_path) / ADAPTER_CONFIG).is_file():
+        from peft import PeftConfig
+
+        adapter = Path(name_or_path)
+        config = PeftConfig.from_pretrained(name_or_path)
+        name_or_path, revision = str(config.base_model_name_or_path), config.revision
+    model = _load_weights(name_or_path, revision, dtype)
+    if adapter is None:
+        return model
+    from peft import PeftModel
+
+    return cast(
+        PreTrainedModel,
+        PeftModel.from_pretrained(model, str(adapter), torch_device="cpu"),
+    )
+
+
+def _load_weights(
     name_or_path: str, revision: str | None, dtype: torch.dtype | None
 ) -> PreTrainedModel:
-    default = "auto" if torch.cuda.is_available() else torch.float32
-    if (Path(name_or_path) / ADAPTER_CONFIG).is_file():
-        from peft import AutoPeftModelForCausalLM
+    """Load a model all of whose weights are in its files.
 
-        model: PreTrainedModel = AutoPeftModelForCausalLM.from_pretrained(
-            name_or_path, dtype=dtype or default
-        )
-        return model
-    return AutoModelForCausalLM.from_pretrained(
-        name_or_path, revision=revision, dtype=dtype or default
+    transformers would give weights that are missing, or of another shape, random values
+    without a seed. Raises ConfigError if there are any; tied weights are not missing.
+    """
+    default = "auto" if torch.cuda.is_available() else torch.float32
+    # transformers does not say that it returns a pair with `output_loading_info`.
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        name_or_path,
+        revision=revision,
+        dtype=dtype or default,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are named below
+    )
+    model, found = cast(tuple[PreTrainedModel, dict[str, Any]], loaded)
+    # Of another shape: (name, shape in the file, shape in the model).
+    other_shapes = [name for name, *_ in found["mismatched_keys"]]
+    shown = _name_without_path(name_or_path)
+    _refuse_weights(shown, "its files lack", found["missing_keys"])
+    _refuse_weights(shown, "its files have in another shape", other_shapes)
+    return model
+
+
+def _refuse_weights(shown: str, fault: str, names: Collection[str]) -> None:
+    """Raise ConfigError if there are weights with a fault; it names a few of them."""
+    if not names:
+        return
+    named = ", ".join(sorted(names)[:NAMED_WEIGHTS])
+    raise ConfigError(
+        f"student {shown!r}: {fault} {len(names)} of the model's weights, such as "
+        f"{named}. Use a decoder that was saved with all its weights and its own "
+        "config.json."
     )
 
 

@@ -3,6 +3,11 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from cotbuild.builder.card.attribution_bounds import (
+    LOOSE_BOUNDS,
+    describe_errors,
+    describe_limits,
+)
 from cotbuild.builder.card.markdown import (
     code_block,
     code_span,
@@ -249,7 +254,7 @@ def _kept_verdicts(manifest: Manifest) -> list[str]:
 def _selection_of_variants(entry: VariantsEntry, kept_verdicts: Sequence[str]) -> str:
     withheld = {v.name: v.dropped for v in entry.variants if v.dropped}
     scores = "".join(
-        f" {_scores_sentence(name, scores)}" for name, scores in entry.scores.items()
+        f" {scores_sentence(name, scores)}" for name, scores in entry.scores.items()
     )
     return (
         f"The variants contain the rationales with verdict {', '.join(kept_verdicts)}. "
@@ -260,7 +265,7 @@ def _selection_of_variants(entry: VariantsEntry, kept_verdicts: Sequence[str]) -
     )
 
 
-def _scores_sentence(name: str, scores: ScoresEntry) -> str:
+def scores_sentence(name: str, scores: ScoresEntry) -> str:
     """Return how the scores in a file were checked, in one sentence."""
     info = scores.info
     named = f"the file {code_span(name)} ({code_span(info.method)})"
@@ -271,11 +276,15 @@ def _scores_sentence(name: str, scores: ScoresEntry) -> str:
         )
     if info.bounds is None:
         return f"The scores in {named} needed no bound."
-    return (
+    sentence = (
         f"Of the scores in {named}, those of {info.num_refused:,} "
         f"rationales are refused, because they had not converged at "
-        f"{info.bounds.max_steps:,} steps."
+        f"{info.bounds.last_steps(info.steps or 1):,} steps ({describe_limits(info.bounds)}; "
+        f"{describe_errors(info)})."
     )
+    if info.bounds.is_loose:
+        sentence += f" Caution: {LOOSE_BOUNDS}."
+    return sentence
 
 
 def _selection_table(manifest: Manifest, kept_verdicts: Sequence[str]) -> list[str]:

@@ -27,7 +27,11 @@ from cotbuild.builder.cli.remote import (
 )
 from cotbuild.builder.cli.reporting import open_ui
 from cotbuild.builder.console import print_line
-from cotbuild.schemas.attribution import AttributionMethod, ScoresInfo
+from cotbuild.schemas.attribution import (
+    DEFAULT_BOUNDS,
+    AttributionMethod,
+    ScoresInfo,
+)
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.event import Phase
 
@@ -41,8 +45,9 @@ EXAMPLES = examples(
     "--agreement runs/pre_cot/scores.parquet",
 )
 SCORES, FOLDER = "scores.parquet", "attribution"
-STEPS, MAX_STEPS = 16, 1_024
-MAX_ERROR, MIN_RANK_CORRELATION = 0.05, 0.95
+STEPS, MAX_STEPS = 16, DEFAULT_BOUNDS.max_steps
+MAX_ERROR = DEFAULT_BOUNDS.max_completeness_error
+MIN_RANK_CORRELATION = DEFAULT_BOUNDS.min_rank_correlation
 
 
 def attribute(

@@ -27,7 +27,7 @@ class PreparedAttribution(NamedTuple):
     settings: "AttributionSettings"
     attributed: Sequence["AttributedRow"]
     too_long: int
-    """Rationales left out for the student's max_tokens."""
+    """Rationales left out for the run's max_tokens or the student's context."""
     rows: VariantRows
     """All rows of the variant, in the order of the build."""
     build: "StoredBuild"
@@ -70,6 +70,7 @@ def prepare(
             choose_fitting,
             make_settings,
         )
+        from cotbuild.student.model import context_length
         from cotbuild.student.training.examples import choose_rationales
         from cotbuild.student.training.run_dir import load_trained, open_run
     trained = open_run(run)
@@ -99,8 +100,10 @@ def prepare(
     )
     if not attributed:
         raise DataError(
-            f"{run}: none of {len(selected)} rationales fits into max_tokens, so there is "
-            "nothing to attribute."
+            f"{run}: none of {len(selected)} rationales fits into max_tokens "
+            f"({trained.config.max_tokens}) and the student's context "
+            f"({context_length(student.model)}), so there is nothing to attribute. Pass a "
+            "run on shorter rationales."
         )
     return PreparedAttribution(
         student,

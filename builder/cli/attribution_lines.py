@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+from cotbuild.builder.card.attribution_bounds import (
+    LOOSE_BOUNDS,
+    describe_limits,
+    format_error,
+)
 from cotbuild.builder.cli.attribution_files import agreement_table
 from cotbuild.builder.cli.attribution_inputs import PreparedAttribution
 from cotbuild.builder.visible import shell_join
@@ -81,17 +86,18 @@ def _convergence_lines(info: ScoresInfo) -> list[str]:
         f"{count} at {steps}" for steps, count in info.steps_reached.items()
     )
     lines = [
-        f"baseline {info.baseline}; bounds: completeness error at most "
-        f"{bounds.max_completeness_error:.1%}, rank correlation with half the steps at "
-        f"least {bounds.min_rank_correlation}",
+        f"baseline {info.baseline}; {describe_limits(bounds)}",
         f"steps where doubling ended: {reached}",
     ]
     if info.completeness_median is not None and info.completeness_p95 is not None:
         lines.append(
             "completeness error, as a share of what f changes: "
-            f"median {info.completeness_median:.1%}, "
-            f"95th percentile {info.completeness_p95:.1%}"
+            f"median {format_error(info.completeness_median)}, "
+            f"95th percentile {format_error(info.completeness_p95)}"
         )
+    if bounds.is_loose:
+        lines.append(f"WARNING: {LOOSE_BOUNDS}")
+    last_steps = bounds.last_steps(info.steps or 1)
     num_shared = info.refused.get(Refusal.TOKENS, 0)
     num_unconverged = info.num_refused - num_shared
     refused = ", ".join(
@@ -100,7 +106,7 @@ def _convergence_lines(info: ScoresInfo) -> list[str]:
         if name is not Refusal.TOKENS
     )
     lines.append(
-        f"{num_unconverged} refused, not converged by {bounds.max_steps} steps"
+        f"{num_unconverged} refused, not converged by {last_steps} steps"
         + (f" ({refused})" if refused else "")
     )
     if num_shared:

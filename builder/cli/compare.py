@@ -75,7 +75,7 @@ def compare(
             "--filter",
             metavar="NAME",
             help="Of lm-evaluation-harness: read one filter of the task, such as "
-            "strict-match.",
+            "strict-match; its number from 1 where no row names it, before 0.4.7.",
             show_default=False,
         ),
     ] = None,

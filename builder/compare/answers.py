@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cotbuild.schemas.evaluation import EvaluationInputs
+
 MAX_ANSWER_CHARS = 1_000
 """A longer answer is cut: it is shown, and decides nothing."""
 
@@ -53,6 +55,8 @@ class StudentAnswers:
     """Metrics that grade an answer as correct or not, the primary one first."""
     left_out: tuple[str, ...] = ()
     """Metrics with other values, such as F1 or BLEU."""
+    evaluated: EvaluationInputs | None = None
+    """What `cotbuild evaluate` evaluated; None if the file does not record it."""
 
 
 def keep_text(text: str) -> str:

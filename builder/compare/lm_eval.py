@@ -7,10 +7,12 @@ A row is the result of one question under one filter of the task, here of versio
      "resps": …, "filtered_resps": [["-3.1", "False"], …],
      "doc_hash": …, "metrics": ["acc", "acc_norm"], "acc": 1.0, "acc_norm": 0.0}
 
-Earlier versions of the program list no `metrics`, no `filter` and no digests, and have
-lists in `arguments`.
+Versions before 0.4.7 list no `metrics` and no `filter`: a question has a row for each
+filter of the task, in the task's order, and no row names its filter. The first versions
+have no digests either, and lists in `arguments`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +42,7 @@ _GRADES = {0.0: False, 1.0: True}
 _REMEDY = (
     "Pass a file samples_*.jsonl that lm-evaluation-harness wrote with --log_samples."
 )
+_ONE_RUN = "Pass the samples of a single run of a single task."
 
 
 class _Metric(NamedTuple):
@@ -54,6 +57,8 @@ class _Document:
     id: str | None
     target: str | None
     doc_hash: str | None
+    responses: int
+    """Hash of what the model returned, the same in the rows of all filters."""
     answers: dict[_Metric, GradedAnswer] = field(default_factory=dict)
     filters: set[str] = field(default_factory=set)
 
@@ -62,20 +67,28 @@ def read_samples(path: Path, filter_name: str | None = None) -> StudentAnswers:
     """Read the samples of one task.
 
     `acc` is read as `accuracy`, `acc_norm` as `normalised`, and `exact_match` of a
-    generated text as `free`, which are the same quantities of `cotbuild evaluate`. Where
-    a task has several filters, each has its own metric `free,FILTER`; `filter_name`
-    reads the rows of one filter alone.
+    generated text as `free`, the metrics of `cotbuild evaluate` that are nearest. They
+    are not the same quantities: the log-likelihood of an option is of its text alone
+    here, and there also of the token that ends it.
+
+    Where a task has several filters, each has its own metric `free,FILTER`;
+    `filter_name` reads the rows of one filter alone. Filters that no row names are
+    numbered from 1, in the order of the rows.
 
     Raises DataError, with the row, if the file is no such file or holds a row twice;
     ConfigError if no row has the filter.
     """
     documents: dict[int, _Document] = {}
     filters: dict[str, None] = {}
+    num_rows: Counter[int] = Counter()
+    """By the doc_id."""
     for where, row in _valid_rows(path):
-        name = _read_filter(row, where)
+        doc_id = _read_doc_id(row, where)
+        num_rows[doc_id] += 1
+        name = _read_filter(row, num_rows[doc_id], where)
         filters[name] = None
         if filter_name is None or name == filter_name:
-            _add_row(documents, row, name, where)
+            _add_row(documents, doc_id, row, name, where)
         _check_count(path, len(filters), "filters")
     if not filters:
         raise DataError(f"{path}: no rows. {_REMEDY}")
@@ -96,15 +109,23 @@ def _valid_rows(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _add_row(
-    documents: dict[int, _Document], row: Row, filter_name: str, where: str
+    documents: dict[int, _Document],
+    doc_id: int,
+    row: Row,
+    filter_name: str,
+    where: str,
 ) -> None:
     """Add the answers of a row to those of its question."""
-    doc_id = _read_doc_id(row, where)
     document = documents.setdefault(doc_id, _read_document(row))
     if filter_name in document.filters:
         raise DataError(
             f"{where}: doc_id {doc_id} occurs twice with the filter {filter_name!r}. "
-            "Pass the samples of a single run of a single task."
+            f"{_ONE_RUN}"
+        )
+    if "filter" not in row and _hash_responses(row) != document.responses:
+        raise DataError(
+            f"{where}: doc_id {doc_id} occurs again with other responses (resps), so it "
+            f"is no other filter of the same run. {_ONE_RUN}"
         )
     document.filters.add(filter_name)
     responses = Responses.read(row)
@@ -160,8 +181,9 @@ def _check_count(path: Path, number: int, what: str) -> None:
 # -- the fields of a row ----------------------------------------------------------------
 
 
-def _read_filter(row: Row, where: str) -> str:
-    name = row.get("filter", "none")
+def _read_filter(row: Row, number: int, where: str) -> str:
+    """Return the name of a row's filter; `number` if the row does not name it."""
+    name = row.get("filter", str(number))
     if not isinstance(name, str):
         raise DataError(f"{where}: filter is {short_repr(name)}, not a text. {_REMEDY}")
     return keep_text(name)
@@ -187,7 +209,13 @@ def _read_document(row: Row) -> _Document:
         id=keep_text(str(own_id)) if has_id else None,
         target=None if target is None else keep_text(target_text),
         doc_hash=doc_hash if isinstance(doc_hash, str) else None,
+        responses=_hash_responses(row),
     )
+
+
+def _hash_responses(row: Row) -> int:
+    # A repr, in which NaN is equal to itself.
+    return hash(repr(row.get("resps")))
 
 
 def _metric_names(row: Row, where: str) -> list[str]:

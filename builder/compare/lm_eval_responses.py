@@ -12,7 +12,9 @@ from cotbuild.builder.sources.base import Row
 
 _OF_OPTIONS = {"acc": "accuracy", "acc_norm": "normalised"}
 _OF_TEXTS = {"acc": "accuracy", "exact_match": "free"}
-"""Names of metrics in `cotbuild evaluate`, for the same quantities."""
+"""Names of the metrics of `cotbuild evaluate` that are nearest, though not the same: see
+`lm_eval.read_samples`.
+"""
 
 _MAX_NUMBER_CHARS = 40
 
@@ -27,6 +29,8 @@ class Responses:
     """Texts of the options; empty if the row does not tell which of them was chosen."""
     text: str | None
     """The text that was generated, after the task's filter."""
+    are_contexts: bool = False
+    """Whether the options are in the prompts, before a text that all of them share."""
 
     @classmethod
     def read(cls, row: Row) -> Self:
@@ -35,11 +39,12 @@ class Responses:
         log_likelihoods = _read_log_likelihoods(responses)
         if not log_likelihoods:
             return cls((), (), _find_text(responses))
-        options = _read_options(row.get("arguments"))
+        options, are_contexts = _read_options(row.get("arguments"))
         # A single continuation is no choice, and acc_mutual_info scores each option twice.
         is_choice = len(options) > 1 and "acc_mutual_info" not in row
         has_all = len(options) == len(log_likelihoods)
-        return cls(log_likelihoods, options if has_all and is_choice else (), None)
+        shown = options if has_all and is_choice else ()
+        return cls(log_likelihoods, shown, None, are_contexts)
 
     def name_metric(self, name: str) -> str:
         """Return the name that `cotbuild evaluate` has for a metric, or its own."""
@@ -53,7 +58,7 @@ class Responses:
         if not self.options:
             return None
         scores = list(self.log_likelihoods)
-        if metric == "acc_norm":
+        if metric == "acc_norm" and not self.are_contexts:
             lengths = [max(1, len(option)) for option in self.options]
             scores = [
                 score / length for score, length in zip(scores, lengths, strict=True)
@@ -93,18 +98,37 @@ def _find_text(responses: object) -> str | None:
     return keep_text(responses) if isinstance(responses, str) else None
 
 
-def _read_options(arguments: object) -> tuple[str, ...]:
-    """Return the texts of the options: what follows the prompt in each request.
+def _read_options(arguments: object) -> tuple[tuple[str, ...], bool]:
+    """Return the texts of the options, and whether they were read from the prompts.
 
-    A request is {"arg_0": PROMPT, "arg_1": TEXT} or a list of both.
+    A request is {"arg_0": PROMPT, "arg_1": TEXT} or a list of both. The options are the
+    texts that follow the prompt; if those are all equal, as of Winogrande, they are what
+    differs at the end of the prompts.
     """
-    options = []
+    prompts, texts = [], []
     for request in _items(arguments):
-        parts = _items(request)
-        if len(parts) < 2 or not isinstance(parts[1], str):
-            return ()
-        options.append(keep_text(parts[1].strip()))
-    return tuple(options)
+        match _items(request)[:2]:
+            case [prompt, str(text)]:
+                texts.append(text)
+                if isinstance(prompt, str):
+                    prompts.append(prompt)
+            case _:
+                return (), False
+    has_prompts = len(prompts) == len(texts) > 1
+    are_contexts = has_prompts and len(set(texts)) == 1
+    if are_contexts:
+        texts = _cut_shared_start(prompts)
+    return tuple(keep_text(text.strip()) for text in texts), are_contexts
+
+
+def _cut_shared_start(texts: list[str]) -> list[str]:
+    """Return texts without the words that all of them begin with."""
+    # What the first and the last in order share, all between them share too.
+    first, last = min(texts), max(texts)
+    pairs = enumerate(zip(first, last, strict=False))
+    shared = first[: next((at for at, (a, b) in pairs if a != b), len(first))]
+    start = max(shared.rfind(space) for space in " \n") + 1
+    return [text[start:] for text in texts]
 
 
 def _items(value: object) -> list[object]:

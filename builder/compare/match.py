@@ -20,6 +20,19 @@ class AnsweredPair:
     a: AnsweredQuestion
     b: AnsweredQuestion
 
+    @property
+    def has_other_id(self) -> bool:
+        """Whether both have an id in their dataset, and not the same."""
+        ids = (self.a.id, self.b.id)
+        return None not in ids and self.a.id != self.b.id
+
+    def describe_difference(self) -> str:
+        """Return the name with what differs: the ids in the dataset, or the targets."""
+        name, of_a, of_b = self.name, self.a.target, self.b.target
+        if self.has_other_id:
+            name, of_a, of_b = f"doc_id {self.a.doc_id}", self.a.id, self.b.id
+        return f"{short_repr(name)} ({short_repr(of_a)} in A, {short_repr(of_b)} in B)"
+
 
 @dataclass(frozen=True)
 class MatchedQuestions:
@@ -52,8 +65,7 @@ class MatchedQuestions:
             first = self.changed[0]
             parts.append(
                 f"{len(self.changed)} with another target or row, such as "
-                f"{short_repr(first.name)} ({short_repr(first.a.target)} in A, "
-                f"{short_repr(first.b.target)} in B)"
+                f"{first.describe_difference()}"
             )
         raise DataError(
             f"A and B answered different questions: {'; '.join(parts)}. "
@@ -76,7 +88,8 @@ def match_questions(
 
     Two files of lm-evaluation-harness are matched by doc_id, others by the id that a
     question has in its dataset; with `by_order` the n-th question of A is the n-th of B.
-    Targets are compared where one program wrote both.
+    Targets are compared where one program wrote both, and the ids of the dataset where
+    both files have them.
 
     Raises ConfigError if questions have no id, or with `by_order` differ in number or,
     where one program wrote both, in their ids; DataError if an id occurs twice.
@@ -154,7 +167,13 @@ def _name(key: Hashable, question: AnsweredQuestion) -> str:
 
 
 def _is_same_question(pair: AnsweredPair) -> bool:
+    """Whether both are one question, as far as the files tell.
+
+    Not every version of lm-evaluation-harness writes a digest of the dataset's row.
+    """
     a, b = pair.a, pair.b
+    if pair.has_other_id:
+        return False
     if a.doc_hash is not None and b.doc_hash is not None:
         return a.doc_hash == b.doc_hash
     return a.target == b.target

@@ -10,7 +10,7 @@ from cotbuild.builder.compare.answers import (
     Writer,
 )
 from cotbuild.builder.compare.lm_eval import read_samples
-from cotbuild.builder.evaluation.results import read_results
+from cotbuild.builder.evaluation.results import read_stored_results
 from cotbuild.builder.study.folder import REGISTRATION, STUDY
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.evaluation import EVALUATION_RECORD, STUDENT, QuestionResult
@@ -95,11 +95,13 @@ def _count(paths: list[Path], noun: str) -> str:
 
 
 def _read_parquet(path: Path) -> StudentAnswers:
+    stored = read_stored_results(path)
     return StudentAnswers(
         place=str(path.parent if path.stem == STUDENT else path),
         writer=Writer.COTBUILD,
-        questions=tuple(_make_questions(read_results(path))),
+        questions=tuple(_make_questions(stored.results)),
         metrics=METRICS,
+        evaluated=stored.evaluated,
     )
 
 

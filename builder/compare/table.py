@@ -4,17 +4,21 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from cotbuild.builder.compare.answers import GradedAnswer, StudentAnswers
+from cotbuild.builder.compare.answers import GradedAnswer, StudentAnswers, Writer
 from cotbuild.builder.compare.compare import ChangedQuestion, MetricComparison
 from cotbuild.builder.compare.match import MatchedQuestions
 from cotbuild.builder.evaluation.columns import MISSING, align, format_name
 from cotbuild.builder.study.report.csv_text import Row, format_csv
 from cotbuild.builder.ui import pluralize
+from cotbuild.schemas.evaluation import EvaluationInputs
+from cotbuild.schemas.record import short_repr
 
 NOTE = (
     "These are two trained students: another seed of either moves it too. To compare "
     "recipes, train several seeds of each with `cotbuild study`."
 )
+_OWN_INPUTS = frozenset({"student", "rows", "layout", "num_questions"})
+"""Inputs that follow from the student, the variant and the questions."""
 _COLUMNS = (
     "question_id", "target", "metric", "a_answer", "a_correct", "b_answer", "b_correct",
 )  # fmt: skip
@@ -34,6 +38,7 @@ def comparison_lines(found: StudentComparison) -> Iterator[str]:
     yield f"A  {found.a.place}"
     yield f"B  {found.b.place}"
     yield from _question_lines(found.matched)
+    yield from _input_lines(found.a, found.b)
     yield from align([_HEAD, *(_metric_row(one) for one in found.by_metric)])
     for one in found.by_metric:
         if one.num_ungraded:
@@ -53,10 +58,32 @@ def _question_lines(matched: MatchedQuestions) -> Iterator[str]:
     else:
         yield (
             f"{questions} in both; left out: {len(matched.only_a)} of A alone, "
-            f"{len(matched.only_b)} of B alone, {len(matched.changed)} with another target"
+            f"{len(matched.only_b)} of B alone, {len(matched.changed)} with another target or "
+            "row"
         )
     if not matched.is_same_writer:
         yield "targets are written in different forms, so they were not compared"
+        yield (
+            "log-likelihoods of options include the token that ends the label in "
+            "evaluations of cotbuild, and do not in lm-evaluation-harness"
+        )
+
+
+def _input_lines(a: StudentAnswers, b: StudentAnswers) -> Iterator[str]:
+    """Yield a line for each input of two evaluations that differs.
+
+    Samples of lm-evaluation-harness record none of them.
+    """
+    for side, answers in (("A", a), ("B", b)):
+        if answers.writer is Writer.COTBUILD and answers.evaluated is None:
+            yield f"{side} does not record what was evaluated, such as the precision"
+    if a.evaluated is None or b.evaluated is None:
+        return
+    for name in EvaluationInputs.model_fields:
+        of_a, of_b = getattr(a.evaluated, name), getattr(b.evaluated, name)
+        if name not in _OWN_INPUTS and of_a != of_b:
+            shown = (f"{short_repr(of_a)} in A", f"{short_repr(of_b)} in B")
+            yield f"evaluated with another {name}: {', '.join(shown)}"
 
 
 _HEAD = ("", "A", "B", "A - B", "95 %", "only A right", "only B right", "McNemar p")

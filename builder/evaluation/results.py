@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -57,6 +57,7 @@ class ResultsFile:
             return None
         inputs, rows = _read_parquet(self._parquet)
         self._check_same(self._parquet, inputs)
+        _check_count(self._parquet, len(rows), self._inputs)
         return _parse_rows(self._parquet, rows)
 
     def read_partial(self) -> PartialResults:
@@ -121,7 +122,12 @@ class ResultsFile:
 
     def _check_same(self, path: Path, stored: object) -> None:
         current = self._inputs.model_dump(mode="json")
-        if not isinstance(stored, dict) or stored == current:
+        if not isinstance(stored, dict):
+            raise StoreError(
+                f"{path}: does not say what was evaluated ({short_repr(stored)}), so it may "
+                f"be of another evaluation. {_REMEDY}"
+            )
+        if stored == current:
             return
         names = current | stored
         field = next(name for name in names if stored.get(name) != current.get(name))
@@ -172,10 +178,39 @@ def read_evaluation(folder: Path) -> Evaluation:
     return evaluation
 
 
+class StoredResults(NamedTuple):
+    """The content of a parquet file of results."""
+
+    results: list[QuestionResult]
+    evaluated: EvaluationInputs | None
+    """None if the file does not record it."""
+
+
+def read_stored_results(path: Path) -> StoredResults:
+    """Read a parquet file of results, and what was evaluated.
+
+    Raises ConfigError if it is another file, StoreError and DataError if it is damaged.
+    """
+    stored, rows = _read_parquet(path)
+    evaluated = None
+    if isinstance(stored, dict):
+        evaluated = EvaluationInputs.parse(stored, f"{path}: metadata")
+        _check_count(path, len(rows), evaluated)
+    return StoredResults(_parse_rows(path, rows), evaluated)
+
+
 def read_results(path: Path) -> list[QuestionResult]:
-    """Read a parquet file of results. Raises StoreError, DataError."""
-    _, rows = _read_parquet(path)
-    return _parse_rows(path, rows)
+    """Read a parquet file of results. Raises as `read_stored_results`."""
+    return read_stored_results(path).results
+
+
+def _check_count(path: Path, num_rows: int, evaluated: EvaluationInputs) -> None:
+    """Raise StoreError unless a finished file has a row for each question."""
+    if num_rows != evaluated.num_questions:
+        raise StoreError(
+            f"{path}: {num_rows} rows, but {evaluated.num_questions} questions were "
+            f"evaluated. {_REMEDY}"
+        )
 
 
 def _parse_rows(path: Path, rows: list[dict[str, Any]]) -> list[QuestionResult]:
@@ -186,8 +221,10 @@ def _parse_rows(path: Path, rows: list[dict[str, Any]]) -> list[QuestionResult]:
 
 
 def _read_parquet(path: Path) -> tuple[object, list[dict[str, Any]]]:
+    """Return what a file of results says was evaluated, None if nothing, and its rows."""
     try:
         with ParquetRows(path, str(path)) as file:
+            _check_columns(path, file.schema.names)
             text = (file.schema.metadata or {}).get(_INPUTS_KEY, b"null")
             rows = list(file.valid_rows())
         return parse_record_json(text), rows
@@ -195,3 +232,16 @@ def _read_parquet(path: Path) -> tuple[object, list[dict[str, Any]]]:
         raise StoreError(f"{error} {_REMEDY}") from error
     except JsonFault as error:
         raise StoreError(f"{path}: metadata is not JSON: {error}. {_REMEDY}") from error
+
+
+def _check_columns(path: Path, names: list[str]) -> None:
+    """Raise ConfigError unless the columns are those of a file of results."""
+    fields = QuestionResult.model_fields.items()
+    missing = [
+        name for name, field in fields if field.is_required() and name not in names
+    ]
+    if missing:
+        raise ConfigError(
+            f"{path}: not a file of results, since it has no column {missing[0]!r}. Pass "
+            "student.parquet or untrained.parquet of an evaluation, or its folder."
+        )

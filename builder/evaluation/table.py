@@ -17,6 +17,7 @@ from cotbuild.builder.evaluation.metric_columns import (
 from cotbuild.builder.evaluation.slice_table import slice_lines
 from cotbuild.builder.ui import pluralize
 from cotbuild.schemas.evaluation import NO_METRIC, Evaluation, StudentMetrics
+from cotbuild.schemas.training import Precision
 
 
 def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
@@ -30,6 +31,8 @@ def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
         f", asked with {source}" if source else f", without {name}"
         for name, source in inputs.mapping.items()
     )
+    if inputs.precision is not Precision.FLOAT32:
+        given += f", in {inputs.precision.value}"
     yield f"{inputs.dataset}/{inputs.split}: {questions}, {inputs.variant}{given}"
     yield from align(list(_table_rows(evaluation)))
     if metrics.scores:

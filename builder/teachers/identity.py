@@ -21,26 +21,12 @@ from cotbuild.builder.teachers.vllm.embedded import embedded_digest
 from cotbuild.schemas.errors import ConfigError, StoreError, TeacherError
 from cotbuild.schemas.files import read_record, write_record
 from cotbuild.schemas.fingerprint import digest
+from cotbuild.schemas.model_folder import model_folder_digest
 from cotbuild.schemas.record import FORMAT_VERSION, Record
 from cotbuild.schemas.teacher_config import TeacherConfig
 
 TEACHER_JSON = "teacher.json"
 UNSTATED, UNTOKENIZED = "unstated", "untokenized"
-MODEL_SUFFIXES = frozenset(
-    {
-        ".safetensors",
-        ".bin",
-        ".pt",
-        ".pth",
-        ".gguf",
-        ".json",
-        ".jinja",
-        ".model",
-        ".txt",
-        ".py",
-    }
-)
-"""Weights, config, tokenizer, chat template and code, but no README and no pictures."""
 
 
 def teacher_identity(config: TeacherConfig, store_dir: Path) -> str:
@@ -185,18 +171,7 @@ def folder_digest(folder: Path, cache: Path, role: str = "teacher") -> str:
         raise ConfigError(
             f"{role}: {str(folder)!r} has no config.json. Pass a folder in transformers' format."
         )
-    hashes = {
-        path.relative_to(folder).as_posix(): cached_sha256(path, cache)
-        for path in sorted(folder.rglob("*"))
-        if _is_model_file(path, folder)
-    }
-    return digest("model folder", hashes)
-
-
-def _is_model_file(path: Path, folder: Path) -> bool:
-    if path.suffix not in MODEL_SUFFIXES or not path.is_file():
-        return False
-    return not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return model_folder_digest(folder, lambda path: cached_sha256(path, cache))
 
 
 # -- endpoints -----------------------------------------------------------------

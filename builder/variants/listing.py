@@ -6,6 +6,11 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from cotbuild.builder.card.attribution_bounds import (
+    LOOSE_BOUNDS,
+    describe_errors,
+    describe_limits,
+)
 from cotbuild.builder.ui import pluralize
 from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
@@ -14,7 +19,7 @@ from cotbuild.builder.variants.registry import builtin_variants, variant_sets
 from cotbuild.builder.visible import shell_quote
 from cotbuild.prompts.student import REASONING_CUE, StudentPrompt
 from cotbuild.prompts.student_rows import training_rows
-from cotbuild.schemas.attribution import SCORES_VERSION, ScoresInfo
+from cotbuild.schemas.attribution import SCORES_VERSION
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Choice, Question, QuestionKind, SourceRef
@@ -178,7 +183,7 @@ def describe_bounds(scores: ScoresEntry) -> str:
     if info.format_version < SCORES_VERSION:
         return (
             "scores of version 1, which were checked against no bound: scores that did "
-            f"not converge are used too ({_describe_errors(info)}). Attribute again to "
+            f"not converge are used too ({describe_errors(info)}). Attribute again to "
             "check each rationale."
         )
     parts = [f"{info.method} of {info.student}"]
@@ -194,16 +199,11 @@ def describe_bounds(scores: ScoresEntry) -> str:
         )
     elif info.bounds is not None:
         parts.append("none refused")
+    if info.bounds is not None:
+        parts += [describe_limits(info.bounds), describe_errors(info)]
+        if info.bounds.is_loose:
+            parts.append(f"WARNING: {LOOSE_BOUNDS}")
     return "; ".join(parts)
-
-
-def _describe_errors(info: ScoresInfo) -> str:
-    if info.completeness_median is None or info.completeness_p95 is None:
-        return "completeness error not known"
-    return (
-        f"completeness error: median {info.completeness_median:.1%}, "
-        f"95th percentile {info.completeness_p95:.1%}"
-    )
 
 
 def _variant_line(variant: VariantEntry, *, has_shares: bool) -> str:

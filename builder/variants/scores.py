@@ -7,8 +7,9 @@ JSON. Offsets count characters of the published rationale; its digest shows whet
 has changed since.
 
 A rationale whose scores failed a bound has a row that names the bound and has no spans:
-to variants it is as if it had no scores, and they say how many there are. A file of
-version 1 has no bounds, which they say too.
+to variants it is as if it had no scores, and they say how many there are. A file is
+refused whose other rows fail its own bounds, or whose method needs bounds and has none. A
+file of version 1 has no bounds, which variants say too.
 """
 
 import secrets
@@ -49,6 +50,9 @@ _INFO_KEY = b"cotbuild.scores"
 
 NAMED_REFUSED = 5
 """Refused rationales that a manifest names; the scores file has all of them."""
+
+_MEASURED = ("completeness_error", "rank_correlation")
+"""Columns that bounds are for."""
 
 _REMEDY = "Pass a scores file that `cotbuild attribute` wrote."
 
@@ -246,6 +250,11 @@ def _read_info(schema: pa.Schema, path: Path) -> ScoresInfo:
     info = ScoresInfo.parse(value, where)
     if not schema.equals(_columns_of(info.format_version)):
         raise _no_scores_file(path, schema)
+    if info.needs_bounds and info.bounds is None:
+        raise DataError(
+            f"{where}: no bounds, which scores by {info.method} of version "
+            f"{info.format_version} have. {_REMEDY}"
+        )
     return info
 
 
@@ -292,15 +301,19 @@ def _read_index(
 def _read_refused(
     file: ParquetRows, info: ScoresInfo, path: Path
 ) -> tuple[RefusedRationale, ...]:
-    """Return the rationales whose scores failed a bound, in the order of the file."""
+    """Return the rationales whose scores failed a bound, in the order of the file.
+
+    Raises DataError if the scores of another row fail one too.
+    """
     if info.format_version < SCORES_VERSION:
         return ()
     known = {refusal.value for refusal in Refusal}
     refused = []
-    columns = ["question_id", "sample_index", "refused"]
+    columns = ["question_id", "sample_index", "refused", *_MEASURED]
     for number, row in enumerate(file.valid_rows(columns)):
         bound = row["refused"]
         if bound is None:
+            _check_converged(row, info, f"{path} row {number}")
             continue
         if bound not in known:
             raise DataError(
@@ -316,3 +329,16 @@ def _read_refused(
             f"{info.num_refused}. {_REMEDY}"
         )
     return tuple(refused)
+
+
+def _check_converged(row: Mapping[str, Any], info: ScoresInfo, where: str) -> None:
+    """Raise DataError if the scores of a row fail a bound of their own file."""
+    if info.bounds is None:
+        return
+    failed = info.bounds.find_refusal(*(row[name] for name in _MEASURED))
+    if failed is not None:
+        measured = ", ".join(f"{name} {row[name]!r}" for name in _MEASURED)
+        raise DataError(
+            f"{where}: not refused, but its scores ({measured}) fail a bound of the file, "
+            f"{failed.value}. {_REMEDY}"
+        )

@@ -22,6 +22,12 @@ from cotbuild.schemas.record import Record
 LOG_PROB_STEPS = 1000
 """Log-likelihoods are rounded to 1 / this many nats."""
 
+_MIN_NUMBER = -(2**31)
+MIN_LOG_PROB = _MIN_NUMBER / LOG_PROB_STEPS
+"""The least log-likelihood that can be kept, -2,147,483.648 nats; a lower one, as of a
+student that diverged, is kept as this.
+"""
+
 MAX_PACKED_NUMBERS = 4_000_000
 """Most numbers in a packed text; more are refused before anything is unpacked."""
 
@@ -67,12 +73,16 @@ class OptionScores(Record):
 
     @classmethod
     def pack(cls, questions: Sequence[Sequence[StoredOption]]) -> Self:
-        """Pack the options of questions, in order."""
+        """Pack the options of questions, in order.
+
+        A log-likelihood below MIN_LOG_PROB is raised to it.
+        """
         options = list(chain.from_iterable(questions))
         return cls(
             counts=pack_numbers(len(options) for options in questions),
             log_probs=pack_numbers(
-                round(option.log_prob * LOG_PROB_STEPS) for option in options
+                max(round(option.log_prob * LOG_PROB_STEPS), _MIN_NUMBER)
+                for option in options
             ),
             chars=pack_numbers(option.chars for option in options),
             correct=pack_numbers(int(option.correct) for option in options),

@@ -15,7 +15,7 @@ from cotbuild.schemas.variant import RowFormat
 from cotbuild.schemas.variant_rows import TrainingRow
 from cotbuild.student.attribution.contrast import list_answers
 from cotbuild.student.evaluation.options import tokenize_options
-from cotbuild.student.model import Student
+from cotbuild.student.model import Student, context_length
 
 RowKey = tuple[str, int]
 """Question id and sample index."""
@@ -135,8 +135,12 @@ def check_attributable(run: StudentRun, where: str) -> None:
 def choose_fitting(
     student: Student, layout: Layout, rows: Iterable[AttributedRow], max_tokens: int
 ) -> list[AttributedRow]:
-    """Return the rows of at most `max_tokens` tokens, prompt and longest option included."""
-    return [item for item in rows if _count_tokens(student, layout, item) <= max_tokens]
+    """Return the rows of at most `max_tokens` tokens, prompt and longest option included.
+
+    As in training, a row must also fit into the student's context.
+    """
+    limit = min(max_tokens, context_length(student.model))
+    return [item for item in rows if _count_tokens(student, layout, item) <= limit]
 
 
 def _count_tokens(student: Student, layout: Layout, item: AttributedRow) -> int:

@@ -14,8 +14,8 @@ from cotbuild.schemas.evaluation import QuestionResult
 from cotbuild.schemas.training import Layout
 from cotbuild.student.chat import ChatForm
 from cotbuild.student.evaluation.decode import (
-    DAMAGED_REMEDY,
     DecodedText,
+    damaged_remedy,
     decode_prompts,
     label_stops,
     tokenize_prompt,
@@ -66,7 +66,8 @@ def evaluate_questions(
         done: indices to skip, such as those of a run that was interrupted.
 
     Raises DataError, before anything is run, if a question does not fit the student's
-    context, and where a log-likelihood is not finite; ConfigError if the rows are
+    context; later if it does not with its rationale, or a logit or log-likelihood is not
+    finite; ConfigError if the rows are
     messages and the student's tokenizer has no chat template.
     """
     student, items, plan = render_messages(student, items, plan)
@@ -152,12 +153,14 @@ def _prompt_question(
     if item.answers_freely:
         stop_tokens = [_count_tokens(student, stop, special=False) for stop in stops]
         limit = _max_answer_tokens(item, options, plan) + max(stop_tokens, default=1)
-    return PromptedQuestion(
+    question = PromptedQuestion(
         options=options,
         before_T=tokenize_prompt(student, before),
         limit=limit,
         stops=stops,
     )
+    _check_answer_fits(student, item, question)
+    return question
 
 
 def _check_scores(student: Student, item: EvaluationItem, reply: StudentReply) -> None:
@@ -166,7 +169,7 @@ def _check_scores(student: Student, item: EvaluationItem, reply: StudentReply) -
         if not math.isfinite(score.log_prob):
             raise DataError(
                 f"student {student.identity!r}: question {item.question.id!r} has an "
-                f"option with log-likelihood {score.log_prob}. {DAMAGED_REMEDY}"
+                f"option with log-likelihood {score.log_prob}. {damaged_remedy(student)}"
             )
 
 
@@ -243,15 +246,45 @@ def check_prompts_fit(
 def _max_completion_tokens(
     student: Student, item: EvaluationItem, plan: EvaluationPlan
 ) -> int:
-    if not plan.layout.has_label:
+    """Return the most tokens after a prompt, as far as they are known before the rationale.
+
+    Texts that follow each other may be split into other tokens than each alone; see
+    `_check_answer_fits`.
+    """
+    layout = plan.layout
+    if not layout.has_label:
         return plan.rationale_tokens
     labels = [_count_tokens(student, label) for label in item.labels]
-    separators = plan.layout.text_before_label + plan.layout.text_after_label
     rationale = plan.rationale_tokens
     if item.given_rationale is not None:
         rationale = _count_tokens(student, item.given_rationale)
     label = max(labels, default=_max_free_tokens(item, plan))
-    return rationale + _count_tokens(student, separators) + label
+    # The opening of a label that comes first is part of its first token.
+    opening = "" if layout.label_first else layout.opening
+    before = _count_tokens(student, opening + layout.text_before_label)
+    ends = [layout.text_after_label]
+    if item.answers_freely:
+        ends += _answer_stops(item, plan)
+    end = max(_count_tokens(student, text, special=False) for text in ends)
+    return rationale + before + label + end
+
+
+def _check_answer_fits(
+    student: Student, item: EvaluationItem, question: PromptedQuestion
+) -> None:
+    """Raise DataError unless what is run for a question fits the student's context.
+
+    The last token of an option is only predicted, as is that of a free answer.
+    """
+    lengths = [len(question.before_T) + question.limit]
+    lengths += [len(option.ids_T) for option in question.options]
+    tokens, limit = max(lengths) - 1, context_length(student.model)
+    if tokens > limit:
+        raise DataError(
+            f"question {item.question.id!r}: {tokens} tokens with its rationale and "
+            f"answer, but the student reads at most {limit}. Use a student with a longer "
+            "context, or leave the question out."
+        )
 
 
 # -- cost --------------------------------------------------------------------------------

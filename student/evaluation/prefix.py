@@ -9,6 +9,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from cotbuild.student.evaluation.float32_logits import float32_logits
 from cotbuild.student.evaluation.growing_cache import make_growing_cache
+from cotbuild.student.model import context_length
 
 
 class Prefix(NamedTuple):
@@ -67,13 +68,16 @@ def continue_from(
 ) -> torch.Tensor:
     """Run L more tokens of each prompt and return their logits, B × L × V.
 
-    Padding is on the right. The cache of `prefix` grows by these tokens.
+    Padding is on the right. The cache of `prefix` grows by these tokens. A text that is
+    finished and run on with others may be longer than the model's context: its position
+    stays the last one, and its logits mean nothing.
     """
     mask_B_T = torch.cat([prefix.mask_B_P, mask_B_L], 1)
+    positions_B_T = position_ids(mask_B_T).clamp(max=context_length(model) - 1)
     output = model(
         input_ids=ids_B_L,
         attention_mask=mask_B_T,
-        position_ids=position_ids(mask_B_T)[:, -ids_B_L.shape[1] :],
+        position_ids=positions_B_T[:, -ids_B_L.shape[1] :],
         past_key_values=prefix.cache,
         use_cache=True,
     )

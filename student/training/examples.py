@@ -81,7 +81,7 @@ def make_examples(
     """Choose the rationales to train on and tokenize their rows.
 
     Rationales with a row of more than `max_tokens` tokens are left out and counted.
-    Raises DataError if none is left, ConfigError if the rows are messages and the
+    Raises DataError if there are none or none is left, ConfigError if the rows are messages and the
     tokenizer has no chat template for them.
     """
     layout = layout_of(variant_rows.spec)
@@ -96,6 +96,11 @@ def make_examples(
             kept += group
         else:
             tokenized.append([])
+    if not chosen:
+        raise DataError(
+            f"variant {variant_rows.spec.name!r}: has no rows. Derive it from a build with "
+            "rationales, or train on another variant."
+        )
     if not kept:
         raise DataError(
             f"variant {variant_rows.spec.name!r}: every row has more than {max_tokens} "

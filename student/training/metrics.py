@@ -60,8 +60,12 @@ def _metrics_line(update: UpdateMetrics) -> str:
 
 
 def summarize_metrics(updates: list[UpdateMetrics]) -> dict[str, Any]:
-    """Summarize a run: totals, and mean losses over the last tenth of its updates."""
-    last = updates[-max(1, len(updates) // 10) :]
+    """Summarize a run: totals, and mean losses over the last tenth of its updates.
+
+    Updates all of whose rows were too long have no loss and are left out of the means.
+    """
+    trained = _with_rows(updates)
+    last = trained[-max(1, len(trained) // 10) :]
     seconds = sum(update.seconds for update in updates)
     return {
         "updates": len(updates),
@@ -78,12 +82,14 @@ def summarize_metrics(updates: list[UpdateMetrics]) -> dict[str, Any]:
 def plot_losses(folder: Path, updates: list[UpdateMetrics], title: str) -> None:
     """Draw both parts of the loss over the updates to loss.png.
 
-    A thin line has every update, a thick one the mean over a twentieth of the run.
+    A thin line has every update with rows, a thick one the mean over a twentieth of
+    the run.
     """
     from matplotlib.figure import Figure  # slow to import
 
     figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
     axes = figure.add_subplot()
+    updates = _with_rows(updates)
     steps = [update.step for update in updates]
     parts = (
         ("label", "tab:blue", [update.label_loss for update in updates]),
@@ -99,6 +105,10 @@ def plot_losses(folder: Path, updates: list[UpdateMetrics], title: str) -> None:
     if axes.lines:
         axes.legend()
     figure.savefig(folder / PLOT)
+
+
+def _with_rows(updates: list[UpdateMetrics]) -> list[UpdateMetrics]:
+    return [update for update in updates if update.tokens]
 
 
 def _moving_mean(values: list[float], width: int) -> list[float]:

@@ -3,6 +3,7 @@
 run.json       what is trained on what, and how; `finished` once model/ is complete
 metrics.jsonl  a line per update
 loss.png       both parts of the loss over the updates
+base.json      of a LoRA run: the folder of its base model on this machine
 model/         the trained student as transformers saves it; LoRA matrices as peft does
 checkpoints/   what an interrupted run resumes from; deleted once it is finished
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.files import read_record, write_record
 from cotbuild.schemas.fingerprint import digest
-from cotbuild.schemas.record import short_repr
+from cotbuild.schemas.record import Record, short_repr
 from cotbuild.schemas.training import Precision, StudentRun
 
 if TYPE_CHECKING:
@@ -148,17 +149,25 @@ def check_same_rules(folder: Path, run: StudentRun, empty_updates: int) -> None:
 
 
 def _deciding_fields(run: StudentRun) -> dict[str, Any]:
-    """Return the fields that decide a run's result, as `config.lr`."""
-    fields: dict[str, Any] = {}
-    for name in ("config", "student", "data", "layout"):
-        value = getattr(run, name)
-        if hasattr(value, "model_dump"):
-            values = value.model_dump(mode="json", exclude=MEASURED_OF_ROWS)
-            for key, inner in values.items():
-                fields[f"{name}.{key}"] = inner
-        else:
-            fields[name] = value
-    return fields
+    """Return the fields that decide a run's result, as `config.lr`.
+
+    They are the same ones for every run, also where run.json leaves out a default.
+    """
+    return {
+        **_fields_of("config", run.config),
+        "student": run.student,
+        **_fields_of("data", run.data),
+        **_fields_of("layout", run.layout),
+    }
+
+
+def _fields_of(name: str, record: Record) -> dict[str, Any]:
+    written = record.model_dump(mode="json")
+    return {
+        f"{name}.{key}": written.get(key, getattr(record, key))
+        for key in type(record).model_fields
+        if key not in MEASURED_OF_ROWS
+    }
 
 
 def library_versions() -> dict[str, str]:
@@ -178,14 +187,24 @@ def library_versions() -> dict[str, str]:
 def load_trained(folder: Path, precision: Precision | None = None) -> "Student":
     """Load the student of a finished run to evaluate or attribute it.
 
-    LoRA matrices are loaded with their base. See `load_for_inference` for device and
-    `precision`. Raises DataError if the run has not finished.
+    `precision` None is float32, as trained. LoRA matrices are put on the base model
+    that run.json names. See `load_for_inference` for the device. Raises DataError if
+    the run has not finished, ConfigError if the model cannot be loaded, or its base is
+    gone or has changed.
     """
     # Imported here: torch takes seconds, and a run is read without it.
     from cotbuild.student.model import load_for_inference
+    from cotbuild.student.training.lora_base import find_base
 
     run = open_finished_run(folder)
-    return load_for_inference(folder / MODEL, run_identity(run), precision=precision)
+    identity, precision = run_identity(run), precision or Precision.FLOAT32
+    model = folder / MODEL
+    if run.config.lora_rank is None:
+        return load_for_inference(model, identity, precision=precision)
+    base, revision = find_base(folder, run, model)
+    return load_for_inference(
+        base, identity, revision=revision, precision=precision, adapter=model
+    )
 
 
 def find_last_checkpoint(folder: Path) -> Path | None:

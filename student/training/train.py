@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from accelerate import PartialState
 
-from cotbuild.schemas.errors import StoreError
+from cotbuild.schemas.errors import DataError, StoreError
 from cotbuild.schemas.files import write_error
 from cotbuild.schemas.training import (
     Execution,
@@ -33,6 +34,7 @@ from cotbuild.student.training.execution import (
     older_execution,
     prepare_model,
 )
+from cotbuild.student.training.lora_base import name_base_portably, record_base
 from cotbuild.student.training.metrics import (
     append_metrics,
     plot_losses,
@@ -55,12 +57,15 @@ from cotbuild.student.training.run_dir import (
 from cotbuild.student.training.trainer import (
     StopOnRequest,
     StudentTrainer,
+    check_weights_are_finite,
     make_trainer_args,
     resolve_learning_rate,
 )
 
 MEASURED_UPDATES = 3
-"""Updates run for a cost estimate; the first one, a warm-up, is not counted."""
+"""Updates with rows that are run for a cost estimate; the first one, a warm-up, is not
+counted.
+"""
 
 MACHINE_FILES = ("training_args.bin", "README.md")
 """Files beside a saved model that hold paths of this machine: a pickle, peft's card."""
@@ -104,11 +109,13 @@ def train_student(
             this machine. A resumed run goes on as it began.
 
     Raises:
-        ConfigError: `out` holds another run, or the loss becomes infinite or NaN.
-        DataError: no row fits the student's context or `max_tokens`.
+        ConfigError: `out` holds another run, or the loss or weights become infinite or
+            NaN.
+        DataError: no row of the updates fits the student's context or `max_tokens`.
         StoreError: the folder cannot be written.
         KeyboardInterrupt: after a first Ctrl-C, once the current update is done and a
-            checkpoint is written; a second Ctrl-C interrupts at once.
+            checkpoint is written; a second Ctrl-C interrupts at once. Only in the main
+            thread, which alone hears of Ctrl-C.
     """
     existing = read_run(out)
     if existing is None:
@@ -119,6 +126,7 @@ def train_student(
     if existing is not None:
         check_same_run(out, existing, run)
         if existing.finished:
+            _delete_checkpoints(out)  # a run may be killed just before it does
             return existing
     if existing is not None:
         execution = _recorded_execution(out, existing, run, student, examples)
@@ -127,6 +135,8 @@ def train_student(
     prepare_model(student.model, execution, run.config)
     run = _record_start(run, existing, execution)
     checkpoint = _start_or_resume(out, run)
+    if run.config.lora_rank is not None and PartialState().is_main_process:
+        record_base(out, run, base.source)
 
     def record_update(update: UpdateMetrics) -> None:
         append_metrics(out, update)
@@ -146,14 +156,20 @@ def train_student(
 def _prepare(
     config: TrainConfig, variant_rows: VariantRows, base: BaseStudent
 ) -> tuple[Student, TrainingExamples, StudentRun]:
-    # If all weights train they are float32, also under autocast: an update of 5e-5 of a
-    # weight is lost in bfloat16.
-    dtype = torch.float32 if config.lora_rank is None else None
+    # Weights are float32, also under autocast: an update of 5e-5 of a weight is lost in
+    # bfloat16. So are those that LoRA leaves as they are, whatever their files have.
     student = load_student(
-        base.source, base.identity, revision=base.revision, dtype=dtype
+        base.source, base.identity, revision=base.revision, dtype=torch.float32
     )
     max_tokens = min(config.max_tokens, context_length(student.model))
     examples = make_examples(variant_rows, student.tokenizer, config, max_tokens)
+    updates = UpdateDataset(examples, config, student.pad_id)
+    if updates.count_empty() == len(updates):
+        raise DataError(
+            f"variant {config.variant!r}: all rows of the {len(updates)} updates in "
+            f"{config.epochs:g} epochs have more than {max_tokens} tokens. Raise "
+            "max_tokens, or epochs."
+        )
     resolved = {
         "lr": resolve_learning_rate(config),
         "precision": resolve_precision(config),
@@ -246,9 +262,11 @@ def _interrupted_after_an_update(trainer: StudentTrainer) -> Iterator[None]:
     """Turn a first Ctrl-C into a KeyboardInterrupt after the current update.
 
     A second one interrupts at once, as the first one does if there are several
-    processes: each of them would stop at another update.
+    processes: each of them would stop at another update. Outside the main thread
+    Python lets no one handle signals.
     """
-    if trainer.args.world_size > 1:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if trainer.args.world_size > 1 or not in_main_thread:
         yield
         return
     stop = StopOnRequest()
@@ -269,7 +287,12 @@ def _interrupted_after_an_update(trainer: StudentTrainer) -> Iterator[None]:
 
 
 def _finish(trainer: StudentTrainer, out: Path, run: StudentRun) -> StudentRun:
-    """Save the trained student and the plot, and mark the run as finished."""
+    """Save the trained student and the plot, and mark the run as finished.
+
+    Raises DivergedError if its weights are not finite.
+    """
+    assert trainer.model is not None, "it has trained one"
+    check_weights_are_finite(trainer.model, run.config)
     staging = out / f".{MODEL}"
     trainer.save_model(str(staging))
     trainer.accelerator.wait_for_everyone()
@@ -279,14 +302,22 @@ def _finish(trainer: StudentTrainer, out: Path, run: StudentRun) -> StudentRun:
     if trainer.is_world_process_zero():
         for name in MACHINE_FILES:
             (staging / name).unlink(missing_ok=True)
+        if run.config.lora_rank is not None:
+            name_base_portably(staging, run.student)
         shutil.rmtree(out / MODEL, ignore_errors=True)
         staging.replace(out / MODEL)
         config = run.config
         title = f"{run.data.spec.ref}, {config.loss.value} loss, seed {config.seed}"
         plot_losses(out, updates, title)
         write_run(out, finished)
-        shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+        _delete_checkpoints(out)
     return finished
+
+
+def _delete_checkpoints(out: Path) -> None:
+    """Delete the checkpoints of a finished run, in the main process."""
+    if PartialState().is_main_process:
+        shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -349,10 +380,11 @@ def estimate_training_cost(
             execution,
             Path(folder),
             metrics.append,
-            max_updates=min(MEASURED_UPDATES, len(updates)),
+            max_updates=_updates_to_measure(updates),
         )
         trainer.train()
-    measured = metrics[1:] or metrics
+    with_rows = [update for update in metrics if update.tokens]
+    measured = with_rows[1:] or with_rows
     seconds = sum(update.seconds for update in measured)
     seconds_per_token = seconds / sum(update.tokens for update in measured)
     return TrainingCost(
@@ -364,3 +396,9 @@ def estimate_training_cost(
         seconds=seconds_per_token * tokens,
         measured=len(measured),
     )
+
+
+def _updates_to_measure(updates: UpdateDataset) -> int:
+    """Return how many updates to run, so that `MEASURED_UPDATES` of them have rows."""
+    numbers = [number for number in range(len(updates)) if updates.rows(number)]
+    return numbers[:MEASURED_UPDATES][-1] + 1

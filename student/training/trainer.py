@@ -157,6 +157,9 @@ class StudentTrainer(SFTTrainer):
         self._last_update_at = time.monotonic()
         # TRL 1.0 draws LoRA's first weights before it seeds; later versions seed first.
         set_seed(config.seed)
+        # With more, transformers would run replicas of the model in one process, which
+        # TRL refuses. Several GPUs take several processes: `accelerate launch`.
+        args._n_gpu = min(1, args.n_gpu)
         super().__init__(
             model=student.model,
             args=args,
@@ -211,7 +214,7 @@ class StudentTrainer(SFTTrainer):
         if not math.isfinite(loss):
             raise DivergedError(
                 f"the loss is {loss} at update {self.state.global_step + 1} with "
-                f"lr {self._config.lr}. Lower --lr."
+                f"lr {self._config.lr}. Lower the learning rate."
             )
         return self._losses[0]
 
@@ -300,6 +303,19 @@ class StudentTrainer(SFTTrainer):
         if self.is_world_process_zero():
             name = f"checkpoint-{self.state.global_step}"
             (Path(str(self.args.output_dir)) / name / CHECKPOINT_COMPLETE).touch()
+
+
+def check_weights_are_finite(model: torch.nn.Module, config: TrainConfig) -> None:
+    """Raise DivergedError if the last update left weights that are not finite.
+
+    Those of an earlier update make the next loss infinite or NaN.
+    """
+    for name, weights in model.named_parameters():
+        if weights.requires_grad and not bool(torch.isfinite(weights).all()):
+            raise DivergedError(
+                f"the weights {name!r} are not finite after the last update with lr "
+                f"{config.lr}. Lower the learning rate."
+            )
 
 
 class StopOnRequest(TrainerCallback):

@@ -1,10 +1,12 @@
 """Loading a student, and the ids that its tokenizer writes."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Precision
@@ -18,6 +20,8 @@ from cotbuild.student.precision import inference_device
 from tests.support.tiny import FAMILIES, save_tiny, tiny_student
 
 ROOT = Path(__file__).parents[2]
+
+Weights = dict[str, torch.Tensor]
 
 # -- devices -----------------------------------------------------------------------------
 
@@ -49,6 +53,74 @@ def test_only_trainers_load_a_student_without_a_device() -> None:
 def test_the_device_is_the_default_one(tmp_path: Path) -> None:
     student = load_for_inference(save_tiny(tmp_path / "tiny", "gpt2"), "tiny")
     assert student.model.device.type == inference_device().type
+
+
+# -- files -------------------------------------------------------------------------------
+
+
+def save_changed(folder: Path, family: str, change: Callable[[Weights], None]) -> Path:
+    """Save a student whose file of weights was changed."""
+    save_tiny(folder, family)
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def without_second_layer(weights: Weights) -> None:
+    for name in [name for name in weights if ".1." in name]:
+        del weights[name]
+
+
+def with_longer_biases(weights: Weights) -> None:
+    for name, value in weights.items():
+        if name.endswith("bias"):
+            weights[name] = torch.zeros(value.numel() + 1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_checkpoint_without_all_weights_is_rejected(
+    family: str, tmp_path: Path
+) -> None:
+    folder = save_changed(tmp_path / "tiny", family, without_second_layer)
+    said = (
+        r"^student 'tiny': its files lack \d+ of the model's weights, such as \S+\.1\."
+    )
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_student(folder, "local:x")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "phi", "qwen2"])
+def test_weights_of_another_shape_are_rejected(family: str, tmp_path: Path) -> None:
+    folder = save_changed(tmp_path / "tiny", family, with_longer_biases)
+    said = (
+        r"its files have in another shape \d+ of the model's weights, such as \S+bias"
+    )
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_student(folder, "local:x")
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_the_model_has_no_place_for_are_harmless(tmp_path: Path) -> None:
+    def add(weights: Weights) -> None:
+        weights["another_head.weight"] = torch.zeros(3)
+
+    folder = save_changed(tmp_path / "tiny", "llama", add)
+    assert load_student(folder, "local:x").identity == "local:x"
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 4, 2000, -100])
+def test_a_truncated_file_of_weights_is_rejected(
+    kept_bytes: int, tmp_path: Path
+) -> None:
+    folder = save_tiny(tmp_path / "tiny", "llama")
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:kept_bytes])
+    said = r"^student 'tiny' could not be loaded: .*\. Use a decoder-only model"
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_student(folder, "local:x")
+    assert "\n" not in str(caught.value)
 
 
 # -- token ids ---------------------------------------------------------------------------

@@ -70,9 +70,16 @@ def share(count: int, of: int) -> Proportion:
 
 
 def write_results(
-    folder: Path, results: Sequence[QuestionResult], *, rows: str = "0" * 64
+    folder: Path,
+    results: Sequence[QuestionResult],
+    *,
+    rows: str = "0" * 64,
+    **changes: Any,
 ) -> Path:
-    """Write an evaluation with these results; return its folder."""
+    """Write an evaluation with these results; return its folder.
+
+    `changes` are of what was evaluated.
+    """
     folder.mkdir(parents=True)
     inputs = EvaluationInputs(
         student="tiny <b>@0",
@@ -84,7 +91,7 @@ def write_results(
         layout="1" * 64,
         rationale_tokens=0,
         version=1,
-    )
+    ).model_copy(update=changes)
     ResultsFile(folder, STUDENT, inputs).collect(
         lambda _: enumerate(results), lambda *_: None
     )

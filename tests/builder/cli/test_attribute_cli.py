@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from cotbuild.builder.card.attribution_bounds import LOOSE_BOUNDS
 from cotbuild.builder.processes import PROCESSES
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import ScoresFile
@@ -81,13 +82,14 @@ def test_scores_become_key_words_and_their_controls(
     assert -1 <= info["rank_correlation"] <= 1
     assert said[0] == f"{LIMIT} rationales by integrated-gradients"
     assert said[1] == (
-        "baseline embedding of <eos>; bounds: completeness error at most 100000000.0%, "
-        "rank correlation with half the steps at least -1.0"
+        "baseline embedding of <eos>; bounds: completeness error at most 1e+08%, "
+        "rank correlation with half the steps at least -1"
     )
     assert said[2] == f"steps where doubling ended: {LIMIT} at 8"
-    assert said[4] == "0 refused, not converged by 1024 steps"
+    assert said[4] == f"WARNING: {LOOSE_BOUNDS}"
+    assert said[5] == "0 refused, not converged by 1024 steps"
     assert (
-        said[5]
+        said[6]
         == f"{len(before) - LIMIT} rows of pre_cot without scores: every aligned variant drops them"
     )
     assert (
@@ -97,8 +99,10 @@ def test_scores_become_key_words_and_their_controls(
     derived = cotbuild(*said[-1].removeprefix("next: cotbuild ").split()).stdout
     assert (
         f"file scores: integrated-gradients of {info['student']}; {LIMIT} rationales "
-        "scored; none refused\n"
+        "scored; none refused; bounds: completeness error at most 1e+08%, rank correlation "
+        "with half the steps at least -1; completeness error: median "
     ) in derived
+    assert f"; WARNING: {LOOSE_BOUNDS}\n" in derived
 
     scored = {row["question_id"] for row in pq.read_table(out).to_pylist()}
     texts = {
@@ -158,7 +162,8 @@ def test_words_and_tokens_are_compared_and_refused_rationales_are_counted(
     assert said[0] == f"{num_rows} rationales by leave-one-word-out"
     assert said[1] == str(words)
     # Equal scores of half and all steps to the last digit: nothing passes that.
-    strict = ("--steps", 2, "--max-steps", 4, "--max-error", 1e-300)
+    # 4 is the last that is tried: 8 would be more than 7.
+    strict = ("--steps", 2, "--max-steps", 7, "--max-error", 1e-300)
     said = cotbuild(
         *("attribute", run, *strict, "--limit", LIMIT, "--out", tokens),
         *("--agreement", words),

@@ -48,7 +48,12 @@ EXAMPLES = [example("one two", f"q{number}") for number in range(3)]
 
 def write(path: Path, info: ScoresInfo = INFO, text: str | None = None) -> Path:
     rows = [one if text is None else example(text, one.question_id) for one in EXAMPLES]
-    write_scores(path, info, [scored(row, (0, 3, 1.0, False)) for row in rows])
+    measured = {"completeness_error": 0.01, "rank_correlation": 0.99}
+    write_scores(
+        path,
+        info,
+        [scored(row, (0, 3, 1.0, False)).model_copy(update=measured) for row in rows],
+    )
     return path
 
 
@@ -65,7 +70,11 @@ def write(path: Path, info: ScoresInfo = INFO, text: str | None = None) -> Path:
         ),
         ({"method": "leave-one-word-out"}, 3, "by leave-one-word-out, not integrated-"),
         ({"steps": 4}, 3, "has scores with other steps or bounds."),
-        ({"bounds": None, "format_version": 1}, 3, "has scores with other steps or"),
+        (
+            {"bounds": BOUNDS.model_copy(update={"max_steps": 32})},
+            3,
+            "has scores with other steps or",
+        ),
     ],
 )
 def test_scores_of_another_attribution_are_not_replaced(
@@ -73,7 +82,7 @@ def test_scores_of_another_attribution_are_not_replaced(
 ) -> None:
     path = tmp_path / "scores.parquet"
     check_out(path, SETTINGS, num_new)
-    info = INFO.model_copy(update={**change, "format_version": 2})
+    info = INFO.model_copy(update=change)
     write(path, info)
     if message is None:
         check_out(path, SETTINGS, num_new)

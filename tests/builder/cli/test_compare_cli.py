@@ -4,8 +4,12 @@ import csv
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from cotbuild.builder.variants.scores import write_scores
+from cotbuild.schemas.training import Precision
+from tests.builder.variants.test_corpus import INFO
 from tests.support.commands import here
 from tests.support.evaluations import result, write_results
 from tests.support.lm_eval_samples import choice_sample, text_sample, write_samples
@@ -27,6 +31,17 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "runs" / "a" / "run.json").write_text("{}")
     write_results(root / "b", b)
     write_results(root / "few", b[:9])
+    write_results(
+        root / "lower",
+        b,
+        precision=Precision.BFLOAT16,
+        mapping={"question": "stem"},
+        rationales_by="trained:1",
+        version=2,
+    )
+    table = pq.read_table(root / "b" / "student.parquet")
+    pq.write_table(table.replace_schema_metadata(), root / "bare.parquet")
+    write_scores(root / "scores.parquet", INFO, [])
     write_results(root / "ungraded", [result(n, "A", correct=None) for n in range(12)])
     for name in ("one", "two"):
         write_results(root / "both" / "evaluations" / name, a)
@@ -98,9 +113,22 @@ def test_shared_questions_alone_when_asked_for() -> None:
     )
     lines = here("compare", "b", "few", "--shared").stdout.splitlines()
     assert lines[2] == (
-        "9 questions in both; left out: 3 of A alone, 0 of B alone, 0 with another target"
+        "9 questions in both; left out: 3 of A alone, 0 of B alone, 0 with another target "
+        "or row"
     )
     assert lines[-1] == "by accuracy, one alone is right on 0 questions"
+
+
+def test_each_input_of_the_evaluations_that_differs_is_named() -> None:
+    lines = here("compare", "b", "lower").stdout.splitlines()
+    assert lines[3:7] == [
+        "evaluated with another precision: 'float32' in A, 'bfloat16' in B",
+        "evaluated with another mapping: {} in A, {'question': 'stem'} in B",
+        "evaluated with another rationales_by: None in A, 'trained:1' in B",
+        "evaluated with another version: 1 in A, 2 in B",
+    ]
+    lines = here("compare", "b", "bare.parquet").stdout.splitlines()
+    assert lines[3] == ("B does not record what was evaluated, such as the precision")
 
 
 def test_samples_of_lm_evaluation_harness() -> None:
@@ -128,7 +156,8 @@ def test_samples_against_an_evaluation() -> None:
     assert lines[3] == (
         "targets are written in different forms, so they were not compared"
     )
-    assert lines[5].split()[:4] == ["accuracy", "25.0%", "50.0%", "-25.0"]
+    assert lines[4].startswith("log-likelihoods of options include the token that ends")
+    assert lines[6].split()[:4] == ["accuracy", "25.0%", "50.0%", "-25.0"]
 
 
 def test_one_filter_of_a_task_and_the_order_of_a_split() -> None:
@@ -200,6 +229,12 @@ def test_all_changed_questions_in_a_file(ending: str, tmp_path: Path) -> None:
             ["b", "b", "--filter", "none"],
             2,
             "--filter is for samples of lm-evaluation-",
+        ),
+        (
+            ["b", "scores.parquet"],
+            2,
+            "scores.parquet: not a file of results, since it has no column 'kind'. Pass "
+            "student.parquet or untrained.parquet of an evaluation, or its folder.",
         ),
         (["b", ""], 2, "'' is empty. Pass a path"),
     ],

@@ -70,7 +70,7 @@ def test_rows_are_compared_word_by_word(tmp_path: Path) -> None:
     assert rising_falling_equal[:2] == pytest.approx([1.0, -1.0])
     assert rising_falling_equal[2] is None
     assert list(summarize_agreement(found, "second.parquet")) == [
-        "agreement of integrated_gradients with integrated_gradients (second.parquet): "
+        "agreement of leave-one-word-out with leave-one-word-out (second.parquet): "
         "3 rationales with both; without scores by the first 1, by the second 1",
         "rank correlation of words: median 0.00, from -0.90 to 0.90 (5th and 95th "
         "percentile)",

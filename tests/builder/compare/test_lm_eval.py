@@ -67,6 +67,62 @@ def test_rows_of_earlier_versions_are_read(tmp_path: Path) -> None:
     assert (first.target, first.doc_hash) == ("0", None)
 
 
+def unnamed(doc_id: int, answer: str, generated: str = "It is 5.") -> Sample:
+    """A row of versions 0.4.3 to 0.4.6, which names neither filter nor metrics."""
+    sample = text_sample(doc_id, answer, "", resps=[[generated]])
+    return {key: sample[key] for key in sample if key not in ("filter", "metrics")}
+
+
+def test_filters_that_no_row_names_are_numbered(tmp_path: Path) -> None:
+    # As version 0.4.5 writes them: all questions by one filter, then all by the next.
+    samples = [
+        unnamed(doc_id, answer) for answer in ("[invalid]", "5") for doc_id in (0, 1)
+    ]
+    path = write_samples(tmp_path / "samples_gsm8k.jsonl", samples)
+    found = read_samples(path)
+    assert found.metrics == ("free,1", "free,2")
+    assert found.questions[1].answers == {
+        "free,1": GradedAnswer("[invalid]", False),
+        "free,2": GradedAnswer("5", True),
+    }
+    only = read_samples(path, "2")
+    assert only.metrics == ("free",)
+    assert only.questions[0].answers == {"free": GradedAnswer("5", True)}
+    with pytest.raises(ConfigError, match=r"the filter 'x'\. Its filters: '1', '2'\."):
+        read_samples(path, "x")
+
+
+def test_rows_of_two_runs_are_no_filters(tmp_path: Path) -> None:
+    samples = [unnamed(0, "5"), unnamed(0, "6", "It is 6.")]
+    path = write_samples(tmp_path / "samples_gsm8k.jsonl", samples)
+    with pytest.raises(DataError) as caught:
+        read_samples(path)
+    assert str(caught.value) == (
+        f"{path} row 1 (from 0): doc_id 0 occurs again with other responses (resps), so it "
+        "is no other filter of the same run. Pass the samples of a single run of a single "
+        "task."
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompts", "answer"),
+    [
+        (("A man sees the cat", "A man sees the dog", "A man sees the cow"), "dog"),
+        (("The catfish", "The cat", "The catamaran"), "cat"),
+        (("same", "same", "same"), "same"),
+    ],
+)
+def test_options_in_the_prompt_are_told_by_where_the_prompts_differ(
+    prompts: tuple[str, ...], answer: str, tmp_path: Path
+) -> None:
+    arguments = [[prompt, " is big"] for prompt in prompts]
+    sample = choice_sample(0, [-4, -1, -3], arguments=arguments)
+    [question] = read_samples(write_samples(tmp_path / "s.jsonl", [sample])).questions
+    assert question.answers["accuracy"] == GradedAnswer(answer, False)
+    # lm-evaluation-harness divides by lengths that the row does not have.
+    assert question.answers["normalised"].answer is None
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -79,6 +79,32 @@ def test_samples_are_matched_by_doc_id_and_checked_by_their_row(
     assert len(found.changed) == (0 if is_same else 1)
 
 
+@pytest.mark.parametrize("doc_hash", [None, "h"])
+def test_samples_of_another_task_are_told_by_their_ids(doc_hash: str | None) -> None:
+    a, b = (
+        answers(
+            *(question(f"{task}_{n}", "0", n, doc_hash) for n in range(3)),
+            writer=LM_EVAL,
+        )
+        for task in ("arc_easy", "arc_challenge")
+    )
+    found = match_questions(a, b)
+    assert (found.pairs, len(found.changed)) == ((), 3)
+    with pytest.raises(DataError) as caught:
+        found.check_same()
+    assert str(caught.value) == (
+        "A and B answered different questions: 3 with another target or row, such as "
+        "'doc_id 0' ('arc_easy_0' in A, 'arc_challenge_0' in B). Evaluate both on the same "
+        "questions."
+    )
+
+
+def test_an_id_in_one_file_alone_says_nothing() -> None:
+    a = answers(question("x", "0", 0), writer=LM_EVAL)
+    b = answers(question(None, "0", 0), writer=LM_EVAL)
+    assert len(match_questions(a, b).pairs) == 1
+
+
 def test_two_programs_are_matched_by_the_ids_of_the_dataset() -> None:
     a = answers(question("q1", "1", 0, "h"), writer=LM_EVAL)
     found = match_questions(a, answers(question("q1", "B")))

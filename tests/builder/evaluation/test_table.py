@@ -14,6 +14,7 @@ from cotbuild.schemas.evaluation import (
     SliceMetrics,
     StudentMetrics,
 )
+from cotbuild.schemas.training import Precision
 from cotbuild.student.evaluation.metrics import compute_metrics
 from cotbuild.student.evaluation.proportions import count_proportion
 from tests.student.evaluation.test_metrics import result
@@ -74,6 +75,24 @@ def test_without_targets_nothing_is_graded() -> None:
     lines = list(evaluation_lines(evaluation(UNGRADED), Path("out")))
     assert lines[1].split()[0] == "accuracy"
     assert lines[-2].startswith("no target is published")
+
+
+@pytest.mark.parametrize(
+    ("precision", "line"),
+    [
+        (Precision.FLOAT32, "tiny/test: 4 questions, post_cot@1"),
+        (Precision.BFLOAT16, "tiny/test: 4 questions, post_cot@1, in bfloat16"),
+    ],
+)
+def test_another_precision_than_float32_is_named(
+    precision: Precision, line: str
+) -> None:
+    found = evaluation(UNGRADED)
+    inputs = found.evaluated.model_copy(update={"precision": precision})
+    lines = evaluation_lines(
+        found.model_copy(update={"evaluated": inputs}), Path("out")
+    )
+    assert next(lines) == line
 
 
 def part(tag: str, value: str | None, num_values: int = 1) -> SliceMetrics:

@@ -34,7 +34,7 @@ from tests.support.labelled import SETS, rows_of
 
 RELATIONS = ("any", "same", "other")
 INFO = ScoresInfo(
-    student="embedded", method="integrated_gradients", steps=32, baseline="pad"
+    student="embedded", method="leave-one-word-out", steps=None, baseline=None
 )
 
 

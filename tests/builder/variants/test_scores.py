@@ -7,6 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from cotbuild.builder.card.attribution_bounds import LOOSE_BOUNDS
+from cotbuild.builder.card.statistics import scores_sentence
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.listing import describe_bounds
 from cotbuild.builder.variants.registry import builtin_variants
@@ -16,10 +18,27 @@ from cotbuild.builder.variants.scores import (
     find_scores_files,
     write_scores,
 )
-from cotbuild.schemas.attribution import Refusal, ScoredRationale
+from cotbuild.schemas.attribution import DEFAULT_BOUNDS, Refusal, ScoredRationale
+from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.variant_set import ScoresEntry
 from tests.builder.variants.test_corpus import INFO, scored
 from tests.support.examples import example
+
+INTEGRAL = INFO.model_copy(
+    update={
+        "method": "integrated-gradients",
+        "steps": 16,
+        "baseline": "pad",
+        "bounds": DEFAULT_BOUNDS,
+        "completeness_median": 0.02,
+        "completeness_p95": 1.42,
+    }
+)
+
+
+def converged(row: RationaleExample) -> ScoredRationale:
+    measured = {"steps": 64, "completeness_error": 0.01, "rank_correlation": 0.99}
+    return scored(row, (0, 4, 1.0, False)).model_copy(update=measured)
 
 
 def refused(row: RationaleExample, refusal: Refusal) -> ScoredRationale:
@@ -36,7 +55,7 @@ def refused(row: RationaleExample, refusal: Refusal) -> ScoredRationale:
 def test_a_refused_rationale_is_as_if_it_had_no_scores(tmp_path: Path) -> None:
     path = tmp_path / "scores.parquet"
     rows = [example("cold water", f"q{number}") for number in range(4)]
-    info = INFO.model_copy(
+    info = INTEGRAL.model_copy(
         update={
             "num_scored": 2,
             "refused": {Refusal.COMPLETENESS: 1, Refusal.RANK_CORRELATION: 1},
@@ -46,9 +65,9 @@ def test_a_refused_rationale_is_as_if_it_had_no_scores(tmp_path: Path) -> None:
         path,
         info,
         [
-            scored(rows[0], (0, 4, 1.0, False)),
+            converged(rows[0]),
             refused(rows[1], Refusal.COMPLETENESS),
-            scored(rows[2], (0, 4, 1.0, False)),
+            converged(rows[2]),
             refused(rows[3], Refusal.RANK_CORRELATION),
         ],
     )
@@ -62,10 +81,78 @@ def test_a_refused_rationale_is_as_if_it_had_no_scores(tmp_path: Path) -> None:
         "scores": ScoresEntry(info=info, refused=("q1 sample 0", "q3 sample 0"))
     }
     assert describe_bounds(entries["scores"]) == (
-        "integrated_gradients of embedded; 2 rationales scored; 2 refused "
+        "integrated-gradients of embedded; 2 rationales scored; 2 refused "
         "(1 completeness, 1 rank_correlation): no aligned variant has them "
-        "(q1 sample 0, q3 sample 0)"
+        "(q1 sample 0, q3 sample 0); bounds: completeness error at most 5%, rank "
+        "correlation with half the steps at least 0.95; completeness error: median 2%, "
+        "95th percentile 142%"
     )
+
+
+@pytest.mark.parametrize(
+    ("bounds", "is_loose"),
+    [
+        ({"max_steps": 2}, False),
+        ({"max_completeness_error": 0.01, "min_rank_correlation": 0.99}, False),
+        ({"max_completeness_error": 1e300}, True),
+        ({"min_rank_correlation": 0.9}, True),
+    ],
+)
+def test_bounds_looser_than_the_defaults_are_warned_of(
+    bounds: dict[str, float], is_loose: bool
+) -> None:
+    info = INTEGRAL.model_copy(
+        update={"bounds": DEFAULT_BOUNDS.model_copy(update=bounds)}
+    )
+    entry = ScoresEntry(info=info)
+    line = describe_bounds(entry)
+    assert line.endswith(f"; WARNING: {LOOSE_BOUNDS}") == is_loose
+    assert len(line) < 500
+    card = scores_sentence("scores", entry)
+    assert (LOOSE_BOUNDS in card) == is_loose
+    assert "median 2%, 95th percentile 142%" in card
+
+
+@pytest.mark.parametrize(
+    ("measured", "message"),
+    [
+        (
+            {"completeness_error": 1.57, "rank_correlation": 0.99},
+            "(completeness_error 1.57, rank_correlation 0.99) fail a bound of the file, "
+            "completeness.",
+        ),
+        (
+            {"completeness_error": 0.01, "rank_correlation": 0.5},
+            "(completeness_error 0.01, rank_correlation 0.5) fail a bound of the file, "
+            "rank_correlation.",
+        ),
+        (
+            {},
+            "(completeness_error None, rank_correlation None) fail a bound of the file, "
+            "unchanged.",
+        ),
+    ],
+)
+def test_rows_that_fail_the_bounds_of_their_file_are_refused(
+    measured: dict[str, float], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "scores.parquet"
+    first, second = example("cold water"), example("cold water", "q1")
+    row = scored(second, (0, 4, 1.0, False)).model_copy(update=measured)
+    write_scores(path, INTEGRAL, [converged(first), row])
+    with pytest.raises(DataError) as caught:
+        ScoresFile(path)
+    assert str(caught.value) == (
+        f"{path} row 1: not refused, but its scores {message} Pass a scores file that "
+        "`cotbuild attribute` wrote."
+    )
+
+
+def test_scores_of_an_integral_without_bounds_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scores.parquet"
+    write_scores(path, INTEGRAL.model_copy(update={"bounds": None}), [])
+    with pytest.raises(DataError, match="metadata: no bounds, which scores by integr"):
+        ScoresFile(path)
 
 
 def test_a_refused_rationale_has_no_spans() -> None:
@@ -101,6 +188,17 @@ def test_scores_of_version_1_are_read_and_said_to_lack_bounds(tmp_path: Path) ->
     specs = [builtin_variants()["post_cot_attributed_15"]]
     assert describe_bounds(describe_scores(specs, {"scores": path})["scores"]) == (
         "scores of version 1, which were checked against no bound: scores that did not "
-        "converge are used too (completeness error: median 45.0%, 95th percentile "
-        "569.0%). Attribute again to check each rationale."
+        "converge are used too (completeness error: median 45%, 95th percentile "
+        "569%). Attribute again to check each rationale."
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "max_steps", "last"),
+    [(10, 50, 40), (16, 1024, 1024), (2, 7, 4), (1, 2, 2)],
+)
+def test_steps_double_up_to_the_most_allowed(
+    first: int, max_steps: int, last: int
+) -> None:
+    bounds = DEFAULT_BOUNDS.model_copy(update={"max_steps": max_steps})
+    assert bounds.last_steps(first) == last

@@ -6,6 +6,7 @@ from cotbuild.schemas.attribution import AttributionMethod, ConvergenceBounds
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.training import Layout
 from cotbuild.schemas.variant import VariantSpec
+from cotbuild.student.attribution.contrast import make_case
 from cotbuild.student.attribution.settings import (
     AttributedRow,
     AttributionSettings,
@@ -16,7 +17,7 @@ from cotbuild.student.attribution.settings import (
 )
 from tests.student.attribution.test_gradients import LAYOUT, QUESTION, RATIONALE, row_of
 from tests.support.runs import run_of
-from tests.support.tiny import shared_student
+from tests.support.tiny import shared_student, tiny_student
 
 LABEL_FIRST = "says the label first"
 
@@ -138,3 +139,12 @@ def test_rows_that_are_too_long_are_left_out() -> None:
         for text in (RATIONALE, "Wood floats.", RATIONALE * 30)
     ]
     assert choose_fitting(student, LAYOUT, rows, 128) == rows[:2]
+
+
+def test_rows_longer_than_the_context_are_left_out() -> None:
+    student = tiny_student("gpt2")
+    row = AttributedRow(row_of(RATIONALE), QUESTION, RATIONALE)
+    case = make_case(student.tokenizer, LAYOUT, row.row, QUESTION.kind)
+    for context, kept in ((case.num_tokens, [row]), (case.num_tokens - 1, [])):
+        student.model.config.n_positions = context
+        assert choose_fitting(student, LAYOUT, [row], 10_000) == kept

@@ -1,6 +1,8 @@
 """Greedy decoding against transformers', stops, and forced separators."""
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +25,7 @@ from cotbuild.student.evaluation.decode import (
 )
 from cotbuild.student.evaluation.evaluate import (
     MAX_FREE_TOKENS,
+    check_prompts_fit,
     compose_before_label,
     evaluate_questions,
 )
@@ -32,6 +35,7 @@ from cotbuild.student.evaluation.plan import (
     MIN_PROSE_TOKENS,
     MIN_RATIONALE_TOKENS,
     EvaluationItem,
+    EvaluationPlan,
     ProseLimits,
     make_evaluation_plan,
     make_prose_limits,
@@ -121,6 +125,61 @@ def steered(family: str, says: str) -> Student:
 
     model.register_forward_hook(forced, with_kwargs=True)
     return student
+
+
+def test_a_finished_text_is_run_on_beyond_the_context() -> None:
+    student = shared_student("gpt2")
+    short = tokenize_prompt(student, PROMPTS[0])
+    # Of nine texts one is finished: too few for it to be dropped.
+    long = (short * 40)[: student.model.config.n_positions - 2]
+    prompts, limits = [long] + [short] * 8, [3] + [30] * 8
+    found = dict(decode_prompts(student, prompts, limits, [["never"]] * 9, 10 * MANY))
+    for i in (0, 1):
+        alone = decode_prompts(
+            student, [prompts[i]], [limits[i]], [["never"]], 10 * MANY
+        )
+        assert dict(alone) == {0: found[i]}
+
+
+def spoil(student: Student, value: float) -> None:
+    """Set a logit of the second token that is generated, and of all later ones."""
+    num_passes = 0
+
+    def forced(_module: Any, _args: Any, out: Any) -> Any:
+        nonlocal num_passes
+        num_passes += 1
+        if num_passes > 1:
+            out.logits[:, :, 7] = value
+        return out
+
+    student.model.register_forward_hook(forced)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("dtype", "remedy"),
+    [
+        (torch.float32, "Its weights are damaged: train it again with a lower --lr."),
+        (
+            torch.bfloat16,
+            "Its weights are damaged, or too large for bfloat16: evaluate it in float32, "
+            "or train it again with a lower --lr.",
+        ),
+    ],
+)
+def test_logits_of_any_step_must_be_finite(
+    dtype: torch.dtype, remedy: str, value: float
+) -> None:
+    student = tiny_student("phi")
+    student.model.to(dtype=dtype)
+    prompts = [tokenize_prompt(student, PROMPTS[0])]
+    spoil(student, value)
+    assert dict(decode_prompts(student, prompts, [1], [["never"]], MANY))
+    with pytest.raises(DataError) as caught:
+        list(decode_prompts(student, prompts, [8], [["never"]], MANY))
+    assert str(caught.value) == (
+        "student 'tiny:phi:0': its logits are infinite or not numbers. " + remedy
+    )
 
 
 @pytest.mark.parametrize(
@@ -402,5 +461,74 @@ def test_a_question_too_long_for_the_student_is_rejected_before_anything_runs() 
                 shared_student("gpt2"),
                 [choice_item(1), long],
                 make_evaluation_plan(PRE, 0, MANY),
+            )
+        )
+
+
+def saying(token: str) -> Student:
+    """A student that says one token without end."""
+    student = tiny_student("gpt2")
+    token_id = student.tokenizer.convert_tokens_to_ids(token)
+
+    def forced(_module: Any, _args: Any, out: Any) -> Any:
+        out.logits[:, :, token_id] = 50
+        return out
+
+    student.model.register_forward_hook(forced)
+    return student
+
+
+def lengthened(
+    student: Student, item: EvaluationItem, plan: EvaluationPlan
+) -> EvaluationItem:
+    """The item with the longest prompt that the check of prompts lets pass."""
+    for number in range(512, 0, -1):
+        row = item.row.model_copy(update={"prompt": "Q" * number + item.prompt})
+        longer = item._replace(row=row)
+        with suppress(DataError):
+            check_prompts_fit(student, [longer], plan)
+            return longer
+    raise AssertionError("no prompt fits")
+
+
+@pytest.mark.parametrize("layout", [PRE, BOTH, POST, LABEL_ONLY, EXPLAINED])
+@pytest.mark.parametrize(
+    "item",
+    [
+        choice_item(),
+        plain_item(QuestionKind.NUMBER, "3"),
+        plain_item(QuestionKind.YES_NO, "yes"),
+    ],
+)
+def test_a_prompt_that_just_fits_is_run(layout: Layout, item: EvaluationItem) -> None:
+    student = saying("w")
+    plan = make_evaluation_plan(layout, 0, MANY)
+    [(_, found)] = evaluate_questions(student, [lengthened(student, item, plan)], plan)
+    assert found.rationale_tokens == plan.rationale_tokens
+    assert found.answer_tokens > 1
+
+
+def test_the_longest_prompt_of_a_student_that_reasons_first() -> None:
+    plan = make_evaluation_plan(PRE, 0, MANY)
+    student = saying("w")
+    tokenizer = student.tokenizer
+    item = lengthened(student, plain_item(QuestionKind.NUMBER, "3"), plan)
+    before = tokenizer.encode(f" {'w' * plan.rationale_tokens}\nAnswer:")
+    length = len(tokenize_prompt(student, item.prompt))
+    # Two tokens are counted that the texts together do not have.
+    assert length + len(before) + MAX_FREE_TOKENS + len("\n") == 510
+
+
+def test_a_rationale_that_is_read_as_more_tokens_than_were_said_is_checked() -> None:
+    student = saying("\u00c3")  # half a letter, whose text has three bytes
+    plan = make_evaluation_plan(PRE, 0, MANY)
+    with pytest.raises(
+        DataError,
+        match=r"^question 'q0': \d+ tokens with its rationale and answer, but the "
+        r"student reads at most 512\. Use a student with a longer context",
+    ):
+        list(
+            evaluate_questions(
+                student, [lengthened(student, choice_item(), plan)], plan
             )
         )

@@ -162,6 +162,35 @@ def test_another_evaluation_in_the_folder_is_rejected(
         collect(tmp_path, other)
 
 
+def test_a_journal_whose_first_line_is_damaged_is_refused(tmp_path: Path) -> None:
+    journal = tmp_path / ".student.jsonl"
+    first = next(iter(evaluate_questions(student(), ITEMS[:1], PLAN)))[1]
+    line = json.dumps({"at": 0, "result": first.model_dump(mode="json")})
+    journal.write_text(f'{{"evaluated": {{"stud\n{line}\n')
+    with pytest.raises(StoreError) as caught:
+        collect(tmp_path)
+    assert str(caught.value) == (
+        f"{journal}: does not say what was evaluated (None), so it may be of another "
+        "evaluation. Delete the file to evaluate again."
+    )
+
+
+def test_a_finished_file_that_was_cut_is_refused(tmp_path: Path) -> None:
+    collect(tmp_path)
+    path = tmp_path / "student.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 40), path)
+    expected = (
+        f"{path}: 40 rows, but 41 questions were evaluated. Delete the file to evaluate "
+        "again."
+    )
+    with pytest.raises(StoreError) as caught:
+        collect(tmp_path)
+    assert str(caught.value) == expected
+    with pytest.raises(StoreError) as caught:
+        read_results(path)
+    assert str(caught.value) == expected
+
+
 def test_inputs_differ_by_what_decides_the_results() -> None:
     fewer = make_evaluation_inputs("tiny", ITEMS[1:], PLAN, SPEC, "test")
     elsewhere = make_evaluation_inputs(
@@ -265,8 +294,9 @@ def test_a_score_that_is_infinite_names_the_question() -> None:
         damaged.model.get_parameter("transformer.ln_f.weight").zero_()
         damaged.model.get_parameter("transformer.ln_f.bias").fill_(1e38)
         damaged.model.get_parameter("transformer.wte.weight").fill_(10.0)
+    items = [ITEMS[0]._replace(answers_freely=False)]
     with pytest.raises(DataError, match=f"question '{ITEMS[0].question.id}' has an"):
-        list(evaluate_questions(damaged, ITEMS[:1], PLAN))
+        list(evaluate_questions(damaged, items, PLAN))
 
 
 @given(st.integers(0, 45), st.randoms())

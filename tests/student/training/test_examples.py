@@ -73,6 +73,8 @@ def test_a_row_too_long_is_left_out_with_its_pair_and_keeps_its_place(
     assert shorter.info.num_rows + shorter.info.too_long == everything.info.num_rows
     with pytest.raises(DataError, match="every row has more than 8 tokens"):
         make_examples(found, tokenizer, config, 8)
+    with pytest.raises(DataError, match=r"'two_tasks': has no rows\. Derive it from"):
+        make_examples(found._replace(rows=[]), tokenizer, config, 512)
 
 
 def test_a_larger_number_of_rationales_includes_a_smaller_one(build: Path) -> None:

@@ -16,6 +16,7 @@ from cotbuild.student.training.batches import (
     WeightedRow,
     collate,
     compute_losses,
+    split_update,
 )
 from cotbuild.student.training.execution import (
     EAGER_ATTENTION_MAX_TOKENS,
@@ -76,6 +77,26 @@ def test_attention_is_plain_for_short_rows_in_bfloat16(
         model = tiny_student("llama").model
         set_attention(model, chosen)
         assert (model.config._attn_implementation == "eager") is eager
+
+
+@pytest.mark.parametrize(
+    ("has_gpu", "precision", "cost"),
+    [
+        (False, Precision.FLOAT32, 48),
+        (False, Precision.BFLOAT16, 96),
+        (True, Precision.FLOAT32, 2048),
+        (True, Precision.BFLOAT16, 2048),
+    ],
+)
+def test_a_pass_costs_more_tokens_on_a_gpu(
+    has_gpu: bool, precision: Precision, cost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: has_gpu)
+    chosen = default_execution(precision, 8)
+    assert chosen.micro_batch_cost == cost
+    lengths = [30, 90] * 8
+    batches = split_update(lengths, 2048, chosen.micro_batch_cost)[0]
+    assert len(batches) == (1 if has_gpu else 2)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +275,15 @@ def test_compiling_without_a_compiler_is_an_error(
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ConfigError, match="no C\\+\\+ compiler 'no-such-compiler'"):
         compile_layers(tiny_student("llama").model)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns of its own code
+def test_compiling_for_a_gpu_needs_no_c_plus_plus_compiler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    compile_layers(tiny_student("llama").model)  # compiled at the first pass
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from transformers import (
 
 from cotbuild.builder.storage.cache import cache_dir
 from cotbuild.builder.teachers.vllm.embedded import embedded_folder
-from cotbuild.schemas.errors import ConfigError, DataError
+from cotbuild.schemas.errors import ConfigError, DataError, DivergedError
 from cotbuild.schemas.files import file_lock
 from cotbuild.schemas.training import (
     Loss,
@@ -40,6 +41,7 @@ from cotbuild.student.training.run_dir import (
     run_identity,
 )
 from cotbuild.student.training.train import (
+    MEASURED_UPDATES,
     BaseStudent,
     estimate_training_cost,
     train_student,
@@ -359,6 +361,100 @@ def test_an_update_without_rows_changes_no_weight(build: Path, tmp_path: Path) -
     empty = [update for update in updates if not update.tokens]
     assert len(empty) == sum(length > min(lengths) for length in lengths)
     assert {(update.loss, update.grad_norm) for update in empty} == {(0.0, 0.0)}
+
+
+def config_with_late_rows(build: Path) -> tuple[TrainConfig, int]:
+    """Return settings with which most updates have no rows, and the first that has."""
+    config = CONFIG.model_copy(
+        update={"batch_rows": 1, "epochs": 1, "max_tokens": min(token_lengths(build))}
+    )
+    for seed in range(99):
+        seeded = config.model_copy(update={"seed": seed})
+        examples = make_examples(
+            variant_rows(build), tiny_tokenizer("gpt2"), seeded, seeded.max_tokens
+        )
+        updates = UpdateDataset(examples, seeded, 0)
+        first = next(number for number in range(len(updates)) if updates.rows(number))
+        if first >= MEASURED_UPDATES:
+            return seeded, first
+    raise AssertionError("no order has late rows")
+
+
+def test_updates_without_rows_are_not_measured(build: Path, student: Path) -> None:
+    config, _ = config_with_late_rows(build)
+    cost = estimate_training_cost(config, variant_rows(build), base(student))
+    assert cost.updates == len(token_lengths(build))
+    assert 1 <= cost.measured < MEASURED_UPDATES
+    assert cost.seconds > 0
+
+
+def test_a_run_all_of_whose_rows_are_too_long_is_rejected(
+    build: Path, student: Path, tmp_path: Path
+) -> None:
+    config, first = config_with_late_rows(build)
+    short = config.model_copy(update={"epochs": first / len(token_lengths(build))})
+    said = rf"'post_cot': all rows of the {first} updates in .* epochs have more than"
+    with pytest.raises(DataError, match=said):
+        estimate_training_cost(short, variant_rows(build), base(student))
+    with pytest.raises(DataError, match=said):
+        train_student(short, variant_rows(build), base(student), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_diverge_in_the_last_update_are_not_saved(
+    build: Path, student: Path, tmp_path: Path
+) -> None:
+    config = CONFIG.model_copy(
+        update={"rows": 4, "epochs": 1, "lr": 1e38, "warmup_frac": 0}
+    )
+    said = (
+        r"the weights '.*' are not finite after the last update with lr 1e\+38. Lower"
+    )
+    for _ in range(2):  # a second call resumes it
+        with pytest.raises(DivergedError, match=said):
+            train_student(config, variant_rows(build), base(student), tmp_path)
+        assert not open_run(tmp_path).finished
+        assert not (tmp_path / "model").exists()
+
+
+def test_a_run_is_trained_in_a_thread(
+    build: Path, student: Path, tmp_path: Path
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(
+            train_student, SHORT, variant_rows(build), base(student), tmp_path
+        ).result()
+    assert run.finished
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_checkpoints_that_a_killed_run_left_are_deleted(
+    build: Path, student: Path, whole: Path, tmp_path: Path
+) -> None:
+    """A run may be killed after run.json says that it is finished."""
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    left = out / "checkpoints" / "checkpoint-9"
+    left.mkdir(parents=True)
+    (left / "model.safetensors").write_bytes(b"weights")
+    train_student(CONFIG, variant_rows(build), base(student), out)
+    assert {path.name for path in out.iterdir()} == {
+        path.name for path in whole.iterdir()
+    }
+
+
+def test_one_process_trains_on_one_gpu(build: Path, tmp_path: Path) -> None:
+    """Whatever number transformers has found; it would wrap the model in replicas."""
+    student = tiny_student("gpt2")
+    examples = make_examples(variant_rows(build), student.tokenizer, CONFIG, 512)
+    args = make_trainer_args(CONFIG, tmp_path, 2, keep=False)
+    args._n_gpu = 2
+    execution = default_execution(Precision.FLOAT32, 8)
+    trainer = StudentTrainer(student, examples, CONFIG, args, execution, print)
+    assert trainer.args.n_gpu == 1
+    assert trainer.model is not None
+    assert trainer._wrap_model(trainer.model) is trainer.model
 
 
 def token_lengths(build: Path) -> list[int]:
