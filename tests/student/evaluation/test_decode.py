@@ -171,7 +171,7 @@ def test_logits_of_any_step_must_be_finite(
     dtype: torch.dtype, remedy: str, value: float
 ) -> None:
     student = tiny_student("phi")
-    student.model.to(dtype=dtype)
+    torch.nn.Module.to(student.model, dtype)
     prompts = [tokenize_prompt(student, PROMPTS[0])]
     spoil(student, value)
     assert dict(decode_prompts(student, prompts, [1], [["never"]], MANY))
