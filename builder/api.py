@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.console import print_line
 from cotbuild.builder.generate.grading import open_grading
+from cotbuild.builder.teachers.http.generous_json import replace_surrogates
 from cotbuild.builder.terminal import Terminal
 from cotbuild.builder.ui import ChainProgress, Ui
 from cotbuild.schemas.answers.grade import GradedCompletion, grade_completion
@@ -326,9 +327,11 @@ def grade(
     `answer_first` says that the text was asked to begin with its answer;
     `closing_sentence` and `math_metric` are the settings of `grading`. An answer in prose
     is scored instead. Never raises on any text: one without a single answer has the
-    verdict `no_answer`. Raises ConfigError if a package that it needs is not installed.
+    verdict `no_answer`, and a lone surrogate counts as U+FFFD. Raises ConfigError if a
+    package that it needs is not installed.
     """
     config = GradingConfig(closing_sentence=closing_sentence, math_metric=math_metric)
+    text = replace_surrogates(text)
     return grade_completion(
         question, text, answer_first=answer_first, grading=open_grading(config)
     )

@@ -129,6 +129,7 @@ def test_grading_needs_no_build() -> None:
     graded = cotbuild.grade("It floats. The answer is (B).", question)
     assert (graded.answer, graded.verdict.value) == ("B", "correct")
     assert cotbuild.grade("Hard to say.", question).verdict.value == "no_answer"
+    assert cotbuild.grade("It floats \ud800.", question).verdict.value == "no_answer"
     number = cotbuild.QuestionKind.NUMBER
     sum_ = cotbuild.Question.create("2 + 2?", target="4", kind=number)
     assert cotbuild.grade("The answer is 4.0.", sum_).verdict.value == "correct"

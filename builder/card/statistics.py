@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from cotbuild.builder.card.attribution_bounds import (
+from cotbuild.builder.attribution_bounds import (
     LOOSE_BOUNDS,
     describe_errors,
     describe_limits,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cotbuild.builder.card.attribution_bounds import (
+from cotbuild.builder.attribution_bounds import (
     LOOSE_BOUNDS,
     describe_limits,
     format_error,

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cotbuild.builder.card.attribution_bounds import (
+from cotbuild.builder.attribution_bounds import (
     LOOSE_BOUNDS,
     describe_errors,
     describe_limits,

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from cotbuild.builder.card.attribution_bounds import LOOSE_BOUNDS
+from cotbuild.builder.attribution_bounds import LOOSE_BOUNDS
 from cotbuild.builder.processes import PROCESSES
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.scores import ScoresFile

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cotbuild.builder.study.folder import write_registration
+from cotbuild.builder.study.folder import declaration_digest, write_registration
 from cotbuild.builder.study.report.write import write_report
 from cotbuild.schemas.study.record import StudyRegistration
 from cotbuild.schemas.study.results import StudyResults
@@ -30,7 +30,8 @@ def write_study(
     folder.mkdir()
     values = study.model_dump(mode="json")
     (folder / "STUDY.yaml").write_text(yaml.safe_dump(values))
-    write_registration(folder, record)
+    digest = declaration_digest(record.study)
+    write_registration(folder, record.model_copy(update={"digest": digest}))
     write_report(folder / "report", record, results, study)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cotbuild.builder.card.attribution_bounds import LOOSE_BOUNDS
+from cotbuild.builder.attribution_bounds import LOOSE_BOUNDS
 from cotbuild.builder.card.statistics import scores_sentence
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.builder.variants.listing import describe_bounds
