@@ -51,7 +51,7 @@ def evaluation_lines(evaluation: Evaluation, folder: Path) -> Iterator[str]:
         )
     yield from class_lines(metrics)
     yield from slice_lines(metrics)
-    yield f"{folder}  fingerprint {inputs.rows[:16]}"
+    yield f"{folder}  questions {inputs.rows[:16]}"
 
 
 def _table_rows(evaluation: Evaluation) -> Iterator[tuple[str, ...]]:

@@ -157,7 +157,7 @@ def test_a_run_is_shown_beside_itself_untrained_and_the_majority(
     assert lines[8].startswith(
         "1 question of these in the training rows; accuracy on the others "
     )
-    assert lines[9] == f"{out}  fingerprint {found.evaluated.rows[:16]}"
+    assert lines[9] == f"{out}  questions {found.evaluated.rows[:16]}"
     assert len(lines) == 10
     assert found.student.seen == 1
     assert str(made.root) not in (out / "evaluation.json").read_text()

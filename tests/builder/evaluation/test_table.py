@@ -67,7 +67,7 @@ def test_prose_has_scores_with_their_signatures() -> None:
     assert lines[2].split()[:3] == ["student", "54.3", "40.0-61.2"]
     assert lines[3:] == [
         "chrF2: nrefs:1|case:mixed",
-        "out  fingerprint 0123456789abcdef",
+        "out  questions 0123456789abcdef",
     ]
 
 
