@@ -1,4 +1,4 @@
-"""The README's code for users without cotbuild, run with three names replaced."""
+"""The code for users without cotbuild in docs/variants.md, with three names replaced."""
 
 import os
 import re
@@ -15,15 +15,15 @@ from cotbuild.student.model import load_student
 from tests.support.commands import cotbuild, rows, write_questions
 from tests.support.tiny import save_tiny
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "variants.md"
 POST_COT = Layout(order=("label", "rationale"), opening=" ", joints=("\nReasoning: ",))
 
 
 def block() -> str:
     """The section's only lines of Python."""
     section = (
-        README.read_text()
-        .partition("\n## Training sets from the rationales\n")[2]
+        PAGE.read_text()
+        .partition("\n## Training on the rows without cotbuild\n")[2]
         .partition("\n## ")[0]
     )
     (code,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
@@ -66,7 +66,7 @@ def run(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["gpt2", "gemma"])
-def test_the_readmes_lines_train_and_choose(
+def test_the_lines_of_the_page_train_and_choose(
     build: Path, family: str, tmp_path: Path
 ) -> None:
     student = save_tiny(tmp_path / "student", family)
