@@ -141,10 +141,10 @@ def run(
             make_request = partial(study_request, path=study, out=out, keep=keep)
             run_on_server(server, make_request, detach=detach, dry_run=dry_run)
             return
-        # A fault in the declaration is found before torch is imported, which takes
-        # seconds.
         if dry_run and report_only:
             raise ConfigError("--dry-run, --report-only: pass one of them.")
+        # A fault in the declaration is found before torch is imported, which takes
+        # seconds.
         declared = read_study(study)
         with student_packages():
             from cotbuild.builder.study.context import open_study
@@ -177,6 +177,7 @@ def _print_dry_run(context: "StudyContext") -> None:
 
 
 def _run(context: "StudyContext") -> None:
+    from cotbuild.builder.study.folder import check_declaration
     from cotbuild.builder.study.registration import register_study
     from cotbuild.builder.study.run import run_study
     from cotbuild.schemas.study.version_2 import StudyV2
@@ -184,11 +185,8 @@ def _run(context: "StudyContext") -> None:
     folder, study = context.folder, context.study
     students = context.scoring_students
     record = register_study(folder, study, context.dev, context.test, students)
-    if isinstance(study, StudyV2) and record.study != context.registered:
-        raise ConfigError(
-            f"{folder}: another process has just begun the study with another "
-            "STUDY.yaml. Run the command again."
-        )
+    if isinstance(context.registered, StudyV2):
+        check_declaration(folder, record, context.registered)
 
     def report() -> None:
         context.ui.phase(Phase.ANALYSING)

@@ -1,7 +1,7 @@
 """The time that a study takes, measured on its own rows and questions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ from cotbuild.student.training.batches import UpdateDataset
 from cotbuild.student.training.examples import make_examples
 from cotbuild.student.training.train import BaseStudent, estimate_training_cost
 
+Cells = Mapping[CellKey, Cell]
+
 
 def cost_lines(context: StudyContext) -> Iterator[str]:
     """Yield the time of a study, each line as soon as it is measured.
@@ -50,7 +52,7 @@ def cost_lines(context: StudyContext) -> Iterator[str]:
     if lacking is not None:
         yield lacking
         return
-    total, estimator = 0.0, _CostEstimator(context)
+    total, estimator = 0.0, _CostEstimator(context, cells)
     for recipe in dict.fromkeys(key.recipe for key in left):
         cost = estimator.estimate([key for key in left if key.recipe == recipe])
         total += cost.total
@@ -103,16 +105,15 @@ def recorded_cost(cells: Iterable[Cell], num_dev: int) -> _CellCost | None:
     return _CellCost(median(training), median(testing), median(dev))
 
 
-def _costs_here(context: StudyContext) -> dict[TrainingRecipe, _CellCost]:
+def _costs_here(cells: Cells, num_dev: int) -> dict[TrainingRecipe, _CellCost]:
     """Return what cells of each recipe took on this kind of processor.
 
     Cells of version 1 do not record theirs.
     """
     here, by_recipe = processor_kind(), defaultdict[TrainingRecipe, list[Cell]](list)
-    for key, cell in read_cells(context.folder).items():
+    for key, cell in cells.items():
         if cell.processor == here:
             by_recipe[key.recipe].append(cell)
-    num_dev = len(context.dev.questions)
     costs = {recipe: recorded_cost(of, num_dev) for recipe, of in by_recipe.items()}
     return {recipe: cost for recipe, cost in costs.items() if cost is not None}
 
@@ -156,9 +157,10 @@ def _stage_line(left: Sequence[StageWork], seconds: float) -> str:
 class _CostEstimator:
     """Estimates recipes; each student is loaded and measured once."""
 
-    def __init__(self, context: StudyContext) -> None:
-        self._context = context
-        self._recorded = _costs_here(context)
+    def __init__(self, context: StudyContext, cells: Cells) -> None:
+        """`cells` are those of the study, finished or not."""
+        self._context, self._cells = context, cells
+        self._recorded = _costs_here(cells, len(context.dev.questions))
         self._estimated: set[TrainingRecipe] = set()
         self._students: dict[str, Student] = {}
         self._seconds_per_token: dict[str, float] = {}
@@ -262,7 +264,7 @@ class _CostEstimator:
         name = plan.key.student
         if name not in self._seconds_per_token:
             rows = self._context.planner.training_rows(plan.key)
-            cells = read_cells(self._context.folder).values()
+            cells = self._cells.values()
             kept = kept_precision(self._context.study, plan.key, cells)
             if config.precision is None:
                 config = config.model_copy(update={"precision": kept})

@@ -111,6 +111,17 @@ def declaration_digest(study: StudyV1 | StudyV2) -> str:
     return digest("study/1", study.model_dump(mode="json"))
 
 
+def check_declaration(
+    folder: Path, record: StudyRegistration, registered: StudyV2
+) -> None:
+    """Raise ConfigError if the declaration that a process runs by is not the recorded one."""
+    if record.digest != declaration_digest(registered):
+        raise ConfigError(
+            f"{folder}: another process has begun the study with another {STUDY}. Run the "
+            "command again."
+        )
+
+
 def need_registration(folder: Path) -> StudyRegistration:
     """Read study.json. Raises ConfigError if no cell was started, DataError."""
     record = read_registration(folder)
@@ -139,11 +150,8 @@ def update_registration(
     """
     with lock_registration(folder):
         record = need_registration(folder)
-        if registered is not None and record.digest != declaration_digest(registered):
-            raise ConfigError(
-                f"{folder}: another process has begun the study with another "
-                f"{STUDY}. Run the command again."
-            )
+        if registered is not None:
+            check_declaration(folder, record, registered)
         changed = change(record)
         if changed != record:
             write_registration(folder, changed)

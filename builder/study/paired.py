@@ -7,7 +7,7 @@ from cotbuild.builder.study.finished import (
     order_recipes,
     test_of,
 )
-from cotbuild.builder.study.measures import Measure, Measurements
+from cotbuild.builder.study.measures import Contrast, Measure, Measurements
 from cotbuild.builder.study.sample_statistics import RecipeSamples
 from cotbuild.builder.study.statistics import interval_of, make_comparison
 from cotbuild.builder.study.two_way import resampled_variance, standard_error
@@ -32,31 +32,27 @@ def paired_accuracy(measure: Measure, measured: Measurements) -> RecipeAccuracy:
     per_seed = tuple(measure.value(one) for one in measured)
     if len(measured) == 1:
         return RecipeAccuracy(per_seed=per_seed, mean=per_seed[0], interval_95=None)
-    found = measure.contrast([(1.0, measured)])
+    return _score_seeds(per_seed, measure.contrast([(1.0, measured)]))
+
+
+def score_paired_samples(samples: RecipeSamples) -> RecipeAccuracy:
+    """Return a resampled metric for each seed, and its mean with a 95 % interval."""
+    value_S = samples.value_S
+    per_seed = tuple(100 * float(value) for value in value_S)
+    if len(per_seed) == 1:
+        return RecipeAccuracy(per_seed=per_seed, mean=per_seed[0], interval_95=None)
+    variance = resampled_variance(value_S, samples.resampled_SR, samples.num_questions)
+    return _score_seeds(per_seed, Contrast(float(value_S.mean()), variance))
+
+
+def _score_seeds(per_seed: tuple[float, ...], found: Contrast) -> RecipeAccuracy:
+    """Return the score of at least two seeds; `found` is their mean."""
     standard = standard_error(found.variance)
     low, high = interval_of(found.mean, standard.error, standard.df, 0.95)
     return RecipeAccuracy(
         per_seed=per_seed,
         mean=100 * found.mean,
         interval_95=(max(low, 0.0), min(high, 100.0)),
-    )
-
-
-def score_paired_samples(samples: RecipeSamples) -> RecipeAccuracy:
-    """Return a resampled metric for each seed, and its mean with a 95 % interval."""
-    value_S = samples.value_S
-    mean, interval = float(value_S.mean()), None
-    if len(value_S) > 1:
-        variance = resampled_variance(
-            value_S, samples.resampled_SR, samples.num_questions
-        )
-        standard = standard_error(variance)
-        low, high = interval_of(mean, standard.error, standard.df, 0.95)
-        interval = (max(low, 0.0), min(high, 100.0))
-    return RecipeAccuracy(
-        per_seed=tuple(100 * float(value) for value in value_S),
-        mean=100 * mean,
-        interval_95=interval,
     )
 
 
