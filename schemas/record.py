@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cotbuild.schemas.errors import CotbuildError, DataError
+from cotbuild.schemas.field_names import suggest_names
 
 FORMAT_VERSION = 1
 """Version of every format that cotbuild writes: journals, shards, manifest.json,
@@ -57,7 +58,7 @@ class Record(BaseModel):
         try:
             return cls.model_validate(value, strict=False)
         except ValidationError as fault:
-            raise error(f"{where}: {explain_validation_error(fault)}") from fault
+            raise error(f"{where}: {explain_validation_error(fault, cls)}") from fault
 
     def model_copy(
         self, *, update: Mapping[str, Any] | None = None, deep: bool = False
@@ -72,29 +73,34 @@ class Record(BaseModel):
         return copied
 
 
-_MESSAGES = {
-    "string_unicode": "It has a lone surrogate, which is not valid Unicode",
-    "extra_forbidden": "There is no field of this name",
-}
-"""What is said of a fault in place of pydantic's words, by its type."""
+def explain_validation_error(fault: ValidationError, form: object = None) -> str:
+    """Describe the first fault in one line, and count the others.
 
-
-def explain_validation_error(fault: ValidationError) -> str:
-    """Describe the first fault in one line, and count the others."""
+    `form` is the model that was validated, or the type that holds it: with it, the line
+    for an unknown field has the names that could be meant.
+    """
     faults = fault.errors(include_url=False)
     first = faults[0]
-    place = ".".join(_visible(str(part)) for part in first["loc"]) or "record"
-    more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+    place = ".".join(_visible(str(part)) for part in first["loc"])
+    others = len(faults) - 1
+    more = f" (and {others} more fault{'s' * (others > 1)})" if others else ""
     if first["type"] == "value_error":
         # One of our own validators, whose message names the value.
-        return f"{place}: {first['msg'].removeprefix('Value error, ')}{more}."
+        message = first["msg"].removeprefix("Value error, ")
+        return f"{place}: {message}{more}." if place else f"{message}{more}."
     if first["type"] == "missing":
         return f"{place} is missing{more}."
-    message = _MESSAGES.get(first["type"], first["msg"])
+    if first["type"] == "extra_forbidden":
+        name = short_repr(".".join(str(part) for part in first["loc"]))
+        return f"there is no field {name}{more}. {suggest_names(form, first['loc'])}".strip()
+    message = first["msg"]
+    if first["type"] == "string_unicode":
+        message = "It has a lone surrogate, which is not valid Unicode"
     if first["type"] == "union_tag_invalid":
         context = first["ctx"]
         message = f"{context['tag']!r} is none of {context['expected_tags']}"
-    return f"{place} is {short_repr(first.get('input'))}. {message}{more}."
+    subject = place or "the record"
+    return f"{subject} is {short_repr(first.get('input'))}. {message}{more}."
 
 
 def _visible(name: str) -> str:

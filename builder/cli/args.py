@@ -1,12 +1,9 @@
 """Turn options and a YAML file into a BuildConfig."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
-
-from pydantic import ValidationError
+from typing import Any, TypeVar
 
 from cotbuild.builder.console import print_message
 from cotbuild.schemas.body_edits import send_again
@@ -20,10 +17,6 @@ from cotbuild.schemas.row_files import FILE_FORMATS, FileFormat
 from cotbuild.schemas.yaml_text import parse_yaml
 
 Config = TypeVar("Config", bound=Record)
-MAX_NAMES = 30
-"""Most names of settings that an error lists."""
-MIN_LIKENESS = 0.7
-"""A name that is as like that of a setting as this may be meant for it."""
 
 
 def build_config(
@@ -61,8 +54,7 @@ def filled(
 ) -> Config:
     """Parse `values` after overriding them by `flags`, then by `extra`.
 
-    Raises ConfigError with the name of the invalid field, and the names that are like
-    that of an unknown one.
+    Raises ConfigError with the name of the invalid field.
     """
     for name, value in flags.items():
         if value is not None:
@@ -75,55 +67,7 @@ def filled(
                 "teacher.server.max_num_seqs=64."
             )
         _put(values, name, parse_yaml(text, f"--set {name}"))
-    try:
-        return form.parse(values, where, ConfigError)
-    except ConfigError as error:
-        unknown = _explain_unknown_name(form, error.__cause__)
-        if unknown is None:
-            raise
-        raise ConfigError(f"{where}: {unknown}") from error
-
-
-def _explain_unknown_name(
-    form: type[Record], fault: BaseException | None
-) -> str | None:
-    """Describe a fault whose first is the name of a setting that does not exist."""
-    if not isinstance(fault, ValidationError):
-        return None
-    first = fault.errors(include_url=False)[0]
-    if first["type"] != "extra_forbidden":
-        return None
-    *path, last = first["loc"]
-    group = "".join(f"{part}." for part in path)
-    known = _settings_at(form, path)
-    close = get_close_matches(str(last), known, cutoff=MIN_LIKENESS)
-    said = f"{short_repr(f'{group}{last}')} is no setting."
-    if close:
-        return f"{said} Did you mean {' or '.join(group + name for name in close)}?"
-    if known:
-        more = ", …" if len(known) > MAX_NAMES else ""
-        there = f"of {group[:-1]} " if group else ""
-        return f"{said} Those {there}are {', '.join(known[:MAX_NAMES])}{more}."
-    return f"{said} Leave it out."
-
-
-def _settings_at(form: type[Record], path: Iterable[int | str]) -> list[str]:
-    """Return the names of the settings at a place; none if it may have several forms."""
-    for part in path:
-        field = form.model_fields.get(str(part))
-        inner = [] if field is None else list(_records_in(field.annotation))
-        if len(inner) != 1:
-            return []
-        form = inner[0]
-    return list(form.model_fields)
-
-
-def _records_in(annotation: object) -> Iterator[type[Record]]:
-    """Yield each form of record in an annotation, such as `X` of `X | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, Record):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _records_in(part)
+    return form.parse(values, where, ConfigError)
 
 
 def _read(file: Path, say: Callable[[str], None]) -> dict[str, Any]:

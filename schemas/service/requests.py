@@ -363,7 +363,9 @@ def parse_request(value: Mapping[str, Any], where: str = "request") -> JobReques
     try:
         return JOB_REQUEST.validate_python(value, strict=False)
     except ValidationError as fault:
-        raise ConfigError(f"{where}: {explain_validation_error(fault)}") from fault
+        raise ConfigError(
+            f"{where}: {explain_validation_error(fault, JobRequest)}"
+        ) from fault
 
 
 def request_digest(request: JobRequest) -> str:

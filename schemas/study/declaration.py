@@ -368,4 +368,4 @@ def _check_setting(name: str, value: JsonValue) -> None:
     try:
         TrainConfig.model_validate({"variant": "any", name: value}, strict=False)
     except ValidationError as fault:
-        raise ValueError(explain_validation_error(fault)) from fault
+        raise ValueError(explain_validation_error(fault, TrainConfig)) from fault

@@ -115,7 +115,7 @@ def test_records_are_frozen_and_closed() -> None:
     with pytest.raises(ValidationError):
         record.id = "other"  # type: ignore[misc]
     with pytest.raises(
-        DataError, match=r"test: extra is 1\. There is no field of this name\."
+        DataError, match=r"test: there is no field 'extra'\. The fields are id, "
     ):
         question(extra=1)
 
@@ -123,7 +123,7 @@ def test_records_are_frozen_and_closed() -> None:
 def test_an_unknown_name_with_a_line_break_is_quoted() -> None:
     with pytest.raises(DataError) as caught:
         question(**{"a\nb\x1b": 1})
-    assert str(caught.value).startswith("test: 'a\\nb\\x1b' is 1. There is no field")
+    assert str(caught.value).startswith("test: there is no field 'a\\nb\\x1b'.")
 
 
 @pytest.mark.parametrize(

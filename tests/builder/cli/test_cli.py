@@ -93,24 +93,24 @@ def test_a_second_run_says_that_nothing_was_to_be_asked(tmp_path: Path) -> None:
         (
             ["generate", "--out", "b", "--set", "sampling.top_q=1"],
             2,
-            "settings: 'sampling.top_q' is no setting. Did you mean sampling.top_p or "
-            "sampling.top_k?",
+            "settings: there is no field 'sampling.top_q'. Did you mean top_p or "
+            "top_k?",
         ),
         (
             ["generate", "--out", "b", "--set", "grading.zzz=1"],
             2,
-            "'grading.zzz' is no setting. Those of grading are closing_sentence, "
-            "math_metric.",
+            "there is no field 'grading.zzz'. The fields there are "
+            "closing_sentence, math_metric.",
         ),
         (
             ["generate", "--out", "b", "--set", "zzz.a=1"],
             2,
-            "'zzz' is no setting. Those are format_version, source, teacher, ",
+            "there is no field 'zzz'. The fields are format_version, source, ",
         ),
         (
             ["generate", "--out", "b", "--set", "teacher.scripted.x=1"],
             2,
-            "'teacher.scripted.x' is no setting. Those of teacher.scripted are ",
+            "there is no field 'teacher.scripted.x'. The fields there are ",
         ),
         (
             ["generate", "--out", "b", "--set", "seed"],

@@ -228,7 +228,7 @@ def test_questions_that_also_stand_in_an_evaluation_split_are_told_or_left_out(
         (
             ["--set", "longer_tokens=9"],
             2,
-            "settings: record: longer_tokens is set while on_length is keep",
+            "settings: longer_tokens is set while on_length is keep",
         ),
         (
             ["--mode", "rationalize", "--template", "choice_few_shot@1"],

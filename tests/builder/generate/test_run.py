@@ -190,7 +190,7 @@ def stray(build: Path) -> None:
         ),
         (edit_manifest("num_planned", 71), "do not add up to num_planned 71"),
         (edit_manifest("fingerprint", "0"), "fingerprint is"),
-        (edit_manifest("surprise", 1), "surprise is 1. There is no field of this name"),
+        (edit_manifest("surprise", 1), "there is no field 'surprise'"),
         (
             edit_card,
             "README.md: front matter dataset_info[1].splits[0].num_examples is 71",

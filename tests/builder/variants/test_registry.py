@@ -110,7 +110,8 @@ def test_a_users_variant_is_taken_alone_or_beside_others_and_before_one_that_shi
         (
             "block: 2",
             "blocks: 2",
-            "post_cot_mine: transforms.0.shuffle.blocks is 2. There is no field of this name",
+            "post_cot_mine: there is no field 'transforms.0.shuffle.blocks'. Did you mean "
+            "block?",
         ),
         ("block: 2", "block: 0", "transforms.0.shuffle.block is 0"),
         ("block: 2", "unit: piece", "a tokenizer and the unit piece go together"),
