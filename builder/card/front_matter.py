@@ -10,13 +10,13 @@ import yaml
 from cotbuild.builder.card.inputs import has_images
 from cotbuild.builder.card.licences import Licence
 from cotbuild.builder.card.markdown import one_line
+from cotbuild.builder.storage.arrow_schema import arrow_schema
 from cotbuild.builder.storage.images import (
     IMAGE_COLUMN,
     IMAGE_FEATURE,
     IMAGE_TYPE,
     is_image_column,
 )
-from cotbuild.builder.storage.parquet import arrow_schema
 from cotbuild.schemas.config import BUNDLED
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import FileEntry, Manifest

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
+from cotbuild.builder.storage.arrow_schema import arrow_schema
 from cotbuild.builder.storage.arrow_tables import make_table
-from cotbuild.builder.storage.parquet import arrow_schema
 from cotbuild.builder.storage.parquet_rows import ParquetRows
 from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.evaluation import (

@@ -42,6 +42,7 @@ DERIVING = (
     "cotbuild.builder.media",
     "cotbuild.builder.sources",
     "cotbuild.builder.storage.answer_store",
+    "cotbuild.builder.storage.arrow_schema",
     "cotbuild.builder.storage.arrow_tables",
     "cotbuild.builder.storage.images",
     "cotbuild.builder.storage.journal",

@@ -7,12 +7,12 @@ from typing import Any, get_args
 
 import pyarrow as pa
 
+from cotbuild.builder.storage.arrow_schema import arrow_type
 from cotbuild.builder.storage.images import (
     IMAGE_COLUMN,
     IMAGE_TYPE,
     is_image_column,
 )
-from cotbuild.builder.storage.parquet import arrow_type
 from cotbuild.builder.storage.parquet_rows import read_schema
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.record import Record, short_repr

@@ -3,31 +3,25 @@
 import contextlib
 import hashlib
 import json
-import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    NamedTuple,
-    Self,
-    Union,
-    get_args,
-    get_origin,
-)
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cotbuild.builder.storage.arrow_schema import (
+    FORMAT_KEY,
+    arrow_schema,
+    check_plain,
+    file_schema,
+    read_format_version,
+)
 from cotbuild.builder.storage.arrow_tables import make_array, make_table
 from cotbuild.builder.storage.images import (
     FILE_BYTES,
     GROUP_BYTES,
-    HUGGING_FACE_METADATA,
     IMAGE_COLUMN,
     IMAGE_TYPE,
     ImageBatch,
@@ -35,7 +29,6 @@ from cotbuild.builder.storage.images import (
     StoredImage,
     columns_without_images,
     images_of,
-    is_image_column,
     parse_images,
 )
 from cotbuild.builder.storage.parquet_rows import ParquetRows, read_schema
@@ -44,61 +37,11 @@ from cotbuild.schemas.files import file_sha256, write_error
 from cotbuild.schemas.fingerprint import digest, dumped_json
 from cotbuild.schemas.manifest import FileEntry
 from cotbuild.schemas.question import ImageRef
-from cotbuild.schemas.record import FORMAT_VERSION, Record, check_format, short_repr
+from cotbuild.schemas.record import Record, check_format
 
 ROWS_PER_FILE = 100_000
 ROWS_PER_GROUP = 1_000
 """Rows held in memory and written together."""
-
-_MAX_VERSION_DIGITS = 9
-_FORMAT_KEY = b"cotbuild.format_version"
-
-
-# -- schemas ------------------------------------------------------------------------------
-
-_SCALARS: dict[type, pa.DataType] = {
-    str: pa.string(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-}
-
-
-def arrow_schema(model: type[Record]) -> pa.Schema:
-    """Return the columns of a record, in the order of its fields.
-
-    They are derived from the annotations, so that no column is declared twice. Every
-    column is nullable, since readers differ on required ones. Raises TypeError as
-    `arrow_type` does.
-    """
-    fields = model.model_fields.items()
-    return pa.schema([(name, arrow_type(field.annotation)) for name, field in fields])
-
-
-def arrow_type(annotation: Any) -> pa.DataType:
-    """Return the Arrow type of a field's annotation.
-
-    Raises TypeError for an annotation that no column can hold.
-    """
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return arrow_type(args[0])
-    if origin in (Union, types.UnionType):
-        alternatives = [arg for arg in args if arg is not type(None)]
-        if len(alternatives) == 1:
-            return arrow_type(alternatives[0])
-    if origin is Literal and all(isinstance(arg, str) for arg in args):
-        return pa.string()
-    if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
-        return pa.list_(arrow_type(args[0]))
-    if isinstance(annotation, type):
-        if annotation in _SCALARS:
-            return _SCALARS[annotation]
-        if issubclass(annotation, StrEnum):
-            return pa.string()
-        if issubclass(annotation, Record):
-            return pa.struct(list(arrow_schema(annotation)))
-    raise TypeError(f"no Arrow type for {annotation!r}")
 
 
 # -- writing ------------------------------------------------------------------------------
@@ -132,7 +75,7 @@ def encode_rows(model: type[Record], rows: Sequence[Record]) -> EncodedRows:
     values = [row.model_dump(mode="json") for row in rows]
     images = [images_of(row) for row in rows]
     return EncodedRows(
-        table=make_table(values, _columns_schema(model)),
+        table=make_table(values, arrow_schema(model)),
         lines=list(map(dumped_json, values)),
         images=images if any(images) else None,
     )
@@ -221,7 +164,7 @@ class SplitWriter:
         self._config_name = config_name
         self._split = split
         self._model = model
-        self._schema = _file_schema(model, has_images=read_image is not None)
+        self._schema = file_schema(model, has_images=read_image is not None)
         self._records: list[Record] = []
         """Records that are not encoded yet."""
         self._tables: list[pa.Table] = []
@@ -376,21 +319,6 @@ class SplitWriter:
             self.entries.append(entry)
 
 
-@lru_cache
-def _columns_schema(model: type[Record]) -> pa.Schema:
-    return arrow_schema(model)
-
-
-def _file_schema(model: type[Record], *, has_images: bool) -> pa.Schema:
-    """Return the columns and the metadata of a file."""
-    metadata: dict[str | bytes, str] = {_FORMAT_KEY: str(FORMAT_VERSION)}
-    schema = _columns_schema(model)
-    if has_images:
-        schema = schema.append(pa.field(IMAGE_COLUMN, IMAGE_TYPE))
-        metadata.update(HUGGING_FACE_METADATA)
-    return schema.with_metadata(metadata)
-
-
 class RowsDigest:
     """A digest of rows in order, each as canonical JSON.
 
@@ -426,8 +354,8 @@ def read_rows(
     takes more memory than `ParquetRows` allows.
     """
     with ParquetRows(path, str(path)) as file:
-        check_format(_format_of(file.schema), str(path))
-        _check_plain(file.schema, path)
+        check_format(read_format_version(file.schema), str(path))
+        check_plain(file.schema, path)
         if columns is None:
             columns = columns_without_images(file.schema)
         yield from file.valid_rows(columns)
@@ -442,38 +370,13 @@ def read_images(path: Path) -> Iterator[list[StoredImage]]:
         yield list(parse_images(row[IMAGE_COLUMN], f"{path} row {number}"))
 
 
-def _format_of(schema: pa.Schema) -> object:
-    version = (schema.metadata or {}).get(_FORMAT_KEY, b"")
-    if version.isdigit() and len(version) <= _MAX_VERSION_DIGITS:
-        return int(version)
-    return version.decode("utf-8", "replace")
-
-
-def _check_plain(schema: pa.Schema, path: Path) -> None:
-    """Raise DataError for a column of a type that no record has, such as a decimal."""
-    for field in schema:
-        if not _is_plain(field.type) and not is_image_column(field):
-            raise DataError(
-                f"{path}: column {short_repr(field.name)} has the type {field.type}, "
-                "which no column of a build has. Restore the file, or build again."
-            )
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    if pa.types.is_list(kind):
-        return _is_plain(kind.value_type)
-    if pa.types.is_struct(kind):
-        return all(_is_plain(field.type) for field in kind)
-    return kind in _SCALARS.values() or pa.types.is_null(kind)
-
-
 def is_written_by_cotbuild(path: Path) -> bool:
     """Whether a file is a parquet file that cotbuild wrote; False if it is unreadable."""
     try:
         metadata = read_schema(path, str(path)).metadata
     except DataError:
         return False
-    return _FORMAT_KEY in (metadata or {})
+    return FORMAT_KEY in (metadata or {})
 
 
 def config_digests(entries: Iterable[FileEntry]) -> dict[str, str]:

@@ -25,9 +25,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from cotbuild.builder.storage.arrow_schema import arrow_schema
 from cotbuild.builder.storage.arrow_tables import make_table
 from cotbuild.builder.storage.keys import KEY_DTYPE
-from cotbuild.builder.storage.parquet import ROWS_PER_GROUP, arrow_schema
+from cotbuild.builder.storage.parquet import ROWS_PER_GROUP
 from cotbuild.builder.storage.parquet_rows import ParquetRows
 from cotbuild.builder.variants.example import RationaleExample
 from cotbuild.schemas.attribution import (

@@ -10,8 +10,9 @@ from functools import cache
 
 import pyarrow as pa
 
+from cotbuild.builder.storage.arrow_schema import arrow_schema
 from cotbuild.builder.storage.arrow_tables import make_array
-from cotbuild.builder.storage.parquet import EncodedRows, arrow_schema
+from cotbuild.builder.storage.parquet import EncodedRows
 from cotbuild.prompts.student_rows import TextRow
 from cotbuild.schemas.fingerprint import dumped_json
 from cotbuild.schemas.variant_rows import TrainingRow

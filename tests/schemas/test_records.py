@@ -1,14 +1,10 @@
-"""Records: frozen, closed, with one clear line for each fault, and the same arrow
-schema as their fields.
-"""
+"""Records: frozen, closed, and with one clear line for each fault."""
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cotbuild.builder.storage.parquet import arrow_schema, arrow_type
 from cotbuild.schemas.budget import Account, Budget, Prices
 from cotbuild.schemas.completion import (
     MAX_SEED,
@@ -36,11 +32,9 @@ from cotbuild.schemas.event import (
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import (
-    Choice,
     ImageRef,
     Input,
     Question,
-    QuestionKind,
     Tag,
 )
 from cotbuild.schemas.rationale import Rationale, question_fields
@@ -324,35 +318,6 @@ def test_more_than_one_sample_at_temperature_0_is_refused() -> None:
         BuildConfig.parse(
             {"samples": 2, "sampling": {"temperature": 0}}, "build.yaml", ConfigError
         )
-
-
-@pytest.mark.parametrize(
-    ("annotation", "expected"),
-    [
-        (str | None, pa.string()),
-        (QuestionKind, pa.string()),
-        (int, pa.int64()),
-        (tuple[str, ...], pa.list_(pa.string())),
-        (
-            tuple[Choice, ...],
-            pa.list_(pa.struct([("label", pa.string()), ("text", pa.string())])),
-        ),
-    ],
-)
-def test_arrow_types_follow_the_annotations(
-    annotation: object, expected: pa.DataType
-) -> None:
-    assert arrow_type(annotation) == expected
-
-
-def test_a_field_no_column_can_hold_is_refused() -> None:
-    with pytest.raises(TypeError, match="no Arrow type"):
-        arrow_type(dict[str, int])
-
-
-@pytest.mark.parametrize("model", [Question, Rationale])
-def test_a_published_record_has_a_column_a_field(model: type[Record]) -> None:
-    assert arrow_schema(model).names == list(model.model_fields)
 
 
 def test_a_row_gives_back_its_question() -> None:

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from cotbuild.builder.build.build import RATIONALES, StoredBuild
 from cotbuild.builder.build.directory import MANIFEST, read_manifest
+from cotbuild.builder.storage.arrow_schema import arrow_schema
 from cotbuild.builder.storage.parquet import (
     ROWS_PER_FILE,
     ROWS_PER_GROUP,
-    arrow_schema,
     config_digests,
 )
 from cotbuild.schemas.files import file_sha256, write_record

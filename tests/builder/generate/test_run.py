@@ -23,7 +23,8 @@ from cotbuild.builder.card import (
     dump_yaml,
     inline_text,
 )
-from cotbuild.builder.storage.parquet import arrow_schema, write_split
+from cotbuild.builder.storage.arrow_schema import arrow_schema
+from cotbuild.builder.storage.parquet import write_split
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Question

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import Field
 
+from cotbuild.builder.storage.arrow_schema import arrow_schema
 from cotbuild.builder.storage.columns import check_columns
-from cotbuild.builder.storage.parquet import arrow_schema
 from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.record import Record
 
