@@ -273,9 +273,9 @@ def _compose_turns(
     if attempt is None:
         turns.append(_user(prompt.text(spec, cue, prefix)))
     else:
-        asked = prompt.without_input(ATTEMPT).text(spec, REASONING_CUE, prefix)
+        question = prompt.without_input(ATTEMPT).text(spec, REASONING_CUE, prefix)
         turns += [
-            _user(asked),
+            _user(question),
             _assistant(attempt),
             _user(f"{CHECK_REQUEST}\n{cue}".strip()),
         ]

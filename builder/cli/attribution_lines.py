@@ -62,8 +62,8 @@ def closing_lines(
     lines.append(str(path))
     if not num_scored:
         return lines
-    made = prepared.build.manifest.variants
-    assert made is not None  # the run was trained on one of them
+    variants = prepared.build.manifest.variants
+    assert variants is not None  # the run was trained on one of them
     words = [
         "cotbuild",
         "variants",
@@ -71,10 +71,8 @@ def closing_lines(
         "--only",
         f"{rows.spec.name},key_tokens",
     ]
-    return [
-        *lines,
-        f"next: {shell_join([*words, *_variant_options(made.made), '--file', f'scores={path}'])}",
-    ]
+    words += [*_variant_options(variants.made), "--file", f"scores={path}"]
+    return [*lines, f"next: {shell_join(words)}"]
 
 
 def _convergence_lines(info: ScoresInfo) -> list[str]:
@@ -135,10 +133,10 @@ def _agreement_lines(
     ]
 
 
-def _variant_options(made: VariantSet) -> list[str]:
+def _variant_options(variants: VariantSet) -> list[str]:
     """Return the options of `cotbuild variants` that give the same selection and seed."""
-    flags = ["--seed", str(made.seed)] if made.seed else []
-    for name, value in made.selection.model_dump(
+    flags = ["--seed", str(variants.seed)] if variants.seed else []
+    for name, value in variants.selection.model_dump(
         mode="json", exclude_defaults=True
     ).items():
         flags += [

@@ -229,9 +229,9 @@ def pull(
         target, revision = open_release(release, ui.say)
         manifest, brought = run(target, revision, directory, ui)
         rows = sum(entry.num_rows for entry in manifest.files)
-        said = "downloaded and verified" if brought else "already downloaded"
+        state = "downloaded and verified" if brought else "already downloaded"
         print_line(
-            f"{said}: {len(manifest.files)} files, {rows} rows in {len(manifest.digests)} configs"
+            f"{state}: {len(manifest.files)} files, {rows} rows in {len(manifest.digests)} configs"
         )
         print_line(f"{directory}  fingerprint {manifest.fingerprint[:16]}")
         if manifest.imported is None:

@@ -220,9 +220,9 @@ def add_token(
 
         store = _open_tokens(root)
         values = {"name": name, "role": role, "hub_token_env": hub_token_env}
-        made = store.add(NewToken.parse(values, "token", ConfigError))
-        print_message(f"token of {made.name}, {made.role}; it is not shown again:")
-        print_line(made.token)
+        token = store.add(NewToken.parse(values, "token", ConfigError))
+        print_message(f"token of {token.name}, {token.role}; it is not shown again:")
+        print_line(token.token)
 
 
 @token_app.command("list", cls=GroupedCommand)

@@ -122,7 +122,7 @@ def variants(
         )
 
         files = parse_file_arguments(file or [])
-        made = VariantSet(
+        variant_set = VariantSet(
             specs=tuple(specs),
             selection=parse_selection(filter or []),
             seed=seed,
@@ -134,7 +134,7 @@ def variants(
             local_build(directory, "write") as folder,
             ui.counting("rationales") as progress,
         ):
-            manifest = make_variants(folder, made, files, progress)
+            manifest = make_variants(folder, variant_set, files, progress)
         for line in summarize_variants(manifest, shown_place(directory)):
             print_line(line)
 

@@ -115,17 +115,17 @@ def _newest_lines(lines: Iterator[bytes]) -> list[bytes]:
 
     Every line that EventLog wrote begins with the kind of its event.
     """
-    said: deque[tuple[int, bytes]] = deque(maxlen=MAX_LINES_KEPT)
+    newest: deque[tuple[int, bytes]] = deque(maxlen=MAX_LINES_KEPT)
     newest_by_kind: dict[bytes, tuple[int, bytes]] = {}
     for number, line in enumerate(lines):
         if not line.endswith(b"\n"):
             break  # still being written
         kind = line[: line.find(b",")]
         if kind == b'{"event":"started"':
-            said.clear()
+            newest.clear()
             newest_by_kind.clear()
         if kind == b'{"event":"say"':
-            said.append((number, line))
+            newest.append((number, line))
         else:
             newest_by_kind[kind] = (number, line)
-    return [line for _, line in sorted([*said, *newest_by_kind.values()])]
+    return [line for _, line in sorted([*newest, *newest_by_kind.values()])]

@@ -120,15 +120,15 @@ class Asking:
         return make_account(usage, self._budget.prices, self._plan.reused)
 
     async def _ask(self, lookup: AnswerLookup) -> None:
-        asked, plan = self._teacher, self._plan
+        job, plan = self._teacher, self._plan
         self._ui.phase(Phase.STARTING_TEACHER)
         opened_s = time.monotonic()
         async with open_teacher(
-            asked.config,
-            asked.identity,
-            asked.store.root,
+            job.config,
+            job.identity,
+            job.store.root,
             self._ui.say,
-            media=asked.media,
+            media=job.media,
             max_images=plan.max_images,
         ) as teacher:
             longest = plan.longest
@@ -141,7 +141,7 @@ class Asking:
             header: dict[str, Any] = {"teacher": teacher.provenance()}
             if gpus:
                 header |= {GPUS: gpus, STARTING_S: starting_s}
-            with asked.store.create_journal(header) as journal:
+            with job.store.create_journal(header) as journal:
                 self._journal = journal.path
                 self._gate.start(gpus, starting_s)
                 await self._ask_chains(teacher, journal, lookup)

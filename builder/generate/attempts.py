@@ -236,6 +236,6 @@ def _texts_of(texts: dict[str, str], question: Question) -> list[str]:
 def student_attempt(row: Row) -> str:
     """Return what a student wrote about a question: its rationale and its answer."""
     rationale = str(row.get("rationale") or "").strip()
-    said = str(row.get("said") or "").strip()
-    statement = f"The answer is {said.rstrip('.')}." if said else ""
+    answer = str(row.get("said") or "").strip()
+    statement = f"The answer is {answer.rstrip('.')}." if answer else ""
     return "\n".join(part for part in (rationale, statement) if part)

@@ -26,12 +26,12 @@ def find_conversation(
     with_reply = [name for name, found in roles.items() if found & set(REPLY_ROLES)]
     if len(with_reply) != 1 or len(with_user) != 1:
         return None
-    asked, replied = with_user[0], with_reply[0]
-    users = _alternatives(USER_ROLES, roles[asked])
-    repliers = _alternatives(REPLY_ROLES, roles[replied])
-    reply = f"{replied}.-1[{role}={repliers}]"
+    user_column, reply_column = with_user[0], with_reply[0]
+    users = _alternatives(USER_ROLES, roles[user_column])
+    repliers = _alternatives(REPLY_ROLES, roles[reply_column])
+    reply = f"{reply_column}.-1[{role}={repliers}]"
     columns = {
-        "question": f"{asked}[{role}={users}].-1.{content}",
+        "question": f"{user_column}[{role}={users}].-1.{content}",
         "text": f"{reply}.{content}",
     }
     if not shape.has(reply, is_object):

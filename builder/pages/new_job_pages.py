@@ -75,13 +75,20 @@ async def plan_or_submit(
         typed = {name: text for name, text in form.items() if isinstance(text, str)}
         try:
             await _keep_uploads(form, kind, jobs, person, typed)
-            asked = parse_request(read_form(kind, typed), "the form")
+            job_request = parse_request(read_form(kind, typed), "the form")
             if form.get("do") != "submit":
-                plan = await run_in_threadpool(jobs.plan, person, asked)
+                plan = await run_in_threadpool(jobs.plan, person, job_request)
                 return await run_in_threadpool(
-                    _page, request, jobs, person, kind, typed, asked=asked, plan=plan
+                    _page,
+                    request,
+                    jobs,
+                    person,
+                    kind,
+                    typed,
+                    job_request=job_request,
+                    plan=plan,
                 )
-            job = await run_in_threadpool(jobs.submit, person, asked)
+            job = await run_in_threadpool(jobs.submit, person, job_request)
         except CotbuildError as error:
             status = error.status if isinstance(error, ProblemError) else 422
             return await run_in_threadpool(
@@ -138,7 +145,7 @@ def _page(
     kind: JobKind,
     typed: Mapping[str, str],
     *,
-    asked: JobRequest | None = None,
+    job_request: JobRequest | None = None,
     plan: PlanView | None = None,
     fault: str | None = None,
     status: int = 200,
@@ -165,7 +172,7 @@ def _page(
         list_of=_list_of,
         plan=plan,
         first_request=_json(plan.first_request) if plan else "",
-        asked="" if asked is None else _describe(asked),
+        request_text="" if job_request is None else _describe(job_request),
         fault=fault,
     )
 
@@ -175,10 +182,10 @@ def _list_of(field: FormField, lists: Mapping[str, tuple[str, ...]]) -> str | No
     return f"list-{field.suggestions}" if lists.get(field.suggestions) else None
 
 
-def _describe(asked: JobRequest) -> str:
+def _describe(job_request: JobRequest) -> str:
     """Return a request as JSON, without what is as it is by default."""
-    values = asked.model_dump(mode="json", exclude_defaults=True)
-    return _json({"kind": asked.kind, **values})
+    values = job_request.model_dump(mode="json", exclude_defaults=True)
+    return _json({"kind": job_request.kind, **values})
 
 
 def _json(value: Any) -> str:

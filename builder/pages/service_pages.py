@@ -62,7 +62,7 @@ def add_token(
     except ValidationError as error:
         fault = explain_validation_error(error)
         raise ProblemError(422, "invalid", f"The token: {fault}") from None
-    return _settings(request, jobs, person, made=jobs.add_token(person, new))
+    return _settings(request, jobs, person, new_token=jobs.add_token(person, new))
 
 
 @router.post("/settings/tokens/{name}/remove")
@@ -110,7 +110,10 @@ def log_out(request: Request, site: SiteOf) -> Response:
 
 
 def _settings(
-    request: Request, jobs: JobsOf, person: Principal, made: MadeToken | None = None
+    request: Request,
+    jobs: JobsOf,
+    person: Principal,
+    new_token: MadeToken | None = None,
 ) -> Response:
     return render(
         request,
@@ -118,7 +121,7 @@ def _settings(
         limits=jobs.limits(person).rows,
         tokens=jobs.list_tokens(person) if person.is_admin else (),
         roles=list(Role),
-        made=made,
+        new_token=new_token,
     )
 
 

@@ -184,20 +184,20 @@ def _grading_flags(grading: GradingConfig) -> Iterator[str]:
 # -- variants --------------------------------------------------------------------------
 
 
-def _variants_words(made: VariantSet, out: str) -> list[str]:
-    words = ["cotbuild", "variants", out, "--only", ",".join(_variant_names(made))]
-    if _custom_specs(made):
+def _variants_words(variants: VariantSet, out: str) -> list[str]:
+    words = ["cotbuild", "variants", out, "--only", ",".join(_variant_names(variants))]
+    if _custom_specs(variants):
         words += ["--spec", "variants.yaml"]
-    for name, value in _changed_values(made.selection).items():
+    for name, value in _changed_values(variants.selection).items():
         words += ["--filter", f"{name}={value}"]
-    for name in made.files:
+    for name in variants.files:
         words += ["--file", f"{name}=PATH"]
-    return [*words, "--seed", str(made.seed)]
+    return [*words, "--seed", str(variants.seed)]
 
 
-def _custom_specs(made: VariantSet) -> list[VariantSpec]:
+def _custom_specs(variants: VariantSet) -> list[VariantSpec]:
     """Return the specs that do not ship with cotbuild."""
-    return [spec for spec in made.specs if not _ships(spec)]
+    return [spec for spec in variants.specs if not _ships(spec)]
 
 
 def _ships(spec: VariantSpec) -> bool:
@@ -207,11 +207,12 @@ def _ships(spec: VariantSpec) -> bool:
     )
 
 
-def _variant_names(made: VariantSet) -> list[str]:
+def _variant_names(variants: VariantSet) -> list[str]:
     """Return the name of the shipped set that the variants are, else their names."""
     earlier = earlier_variants()
     names = [
-        spec.ref if earlier.get(spec.ref) == spec else spec.name for spec in made.specs
+        spec.ref if earlier.get(spec.ref) == spec else spec.name
+        for spec in variants.specs
     ]
     for set_name, members in variant_sets().items():
         if members == names:

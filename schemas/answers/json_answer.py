@@ -123,11 +123,11 @@ def _is_about_another(found: JsonObject, question: Question) -> bool:
 
     A model that goes on after its answer invents the next item in the form of the last.
     """
-    asked = casefold_text(question.text)[:_TITLE_CHARS]
+    title = casefold_text(question.text)[:_TITLE_CHARS]
     for name, value in found.fields:
         if fold_name(name) in QUESTION_FIELDS and isinstance(value, JsonText):
             stated = casefold_text(value.text)[:_TITLE_CHARS]
-            return not (stated.startswith(asked) or asked.startswith(stated))
+            return not (stated.startswith(title) or title.startswith(stated))
     return False
 
 

@@ -110,8 +110,8 @@ def _is_case(case: str, question: Question) -> bool:
     stems = {word.rstrip("s") for word in words - _SMALL_WORDS}
     if _HARMLESS.match(case) or words & _ABOUT_QUESTION:
         return False
-    asked = {word.rstrip("s") for word in _WORD.findall(question.text.lower())}
-    return not stems <= asked
+    question_words = {word.rstrip("s") for word in _WORD.findall(question.text.lower())}
+    return not stems <= question_words
 
 
 def answers_other_case(low: str, answer: str, end: int) -> bool:
@@ -155,5 +155,5 @@ def _repeats_question(low: str, mark: int, question: Question) -> bool:
     """
     sentence = re.split(r"[.!?:\n]", low[max(0, mark - _SENTENCE_CHARS) : mark])[-1]
     words = _WORD.findall(sentence)
-    asked = set(_WORD.findall(question.text.lower()))
-    return len(words) >= _MIN_WORDS and asked.issuperset(words)
+    question_words = set(_WORD.findall(question.text.lower()))
+    return len(words) >= _MIN_WORDS and question_words.issuperset(words)

@@ -198,7 +198,7 @@ def test_a_system_prompt_of_the_users_replaces_the_templates_and_changes_the_fin
         ),
         (
             'user: "$question $choices"\ntemperature: 1',
-            "temperature is 1. There is no field",
+            "there is no field 'temperature'",
         ),
         (
             'user: "$question $choices"\nkind: number',
