@@ -133,7 +133,7 @@ def test_it_is_the_same_after_it_was_written_and_read() -> None:
     ("fields", "message"),
     [
         ({"format_version": 3}, "format_version is 3"),
-        ({"margin": 2.0}, "margin is 2.0. There is no field"),
+        ({"margin": 2.0}, "there is no field 'margin'"),
         ({"tiers": []}, "tiers is []"),
         ({"tiers": [FIRST, FIRST]}, "tiers ['first', 'first'] are not all"),
         (
