@@ -7,14 +7,14 @@ import pytest
 
 from cotbuild.builder.build.build import QUESTIONS, RATIONALES, StoredBuild
 from cotbuild.schemas.errors import ConfigError, DataError
-from tests.support.commands import cotbuild, rows
+from tests.support.commands import invoke, rows
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("build") / "b"
-    cotbuild("generate", "--teacher", "scripted", "--eval-splits", "test", "--out", out)
-    cotbuild("variants", out, "--only", "post_cot,label_only")
+    invoke("generate", "--teacher", "scripted", "--eval-splits", "test", "--out", out)
+    invoke("variants", out, "--only", "post_cot,label_only")
     return out
 
 

@@ -12,7 +12,7 @@ from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.build.install import lock_build
 from cotbuild.builder.build.recorded import recorded_commit
 from cotbuild.schemas.config import SourceConfig
-from tests.support.commands import here, write_questions
+from tests.support.commands import invoke, write_questions
 from tests.support.http_teacher import serve
 
 SHARD = "train-00000-of-00001.parquet"
@@ -24,8 +24,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build with a variant, beside its questions."""
     folder = tmp_path_factory.mktemp("whole")
     write_questions(folder / "q.jsonl", (f"Which of these is {i}?" for i in range(9)))
-    here(*generate(folder / "build"))
-    here("variants", folder / "build", "--only", "post_cot")
+    invoke(*generate(folder / "build"))
+    invoke("variants", folder / "build", "--only", "post_cot")
     return folder / "build"
 
 
@@ -49,21 +49,22 @@ def test_a_damaged_manifest_is_kept_aside_by_the_next_build(
     (build / "manifest.json").write_text(text)
     for words in (["verify", build], ["inspect", build], ["variants", build]):
         assert (
-            "it keeps the file as damaged-manifest.json" in here(*words, code=1).output
+            "it keeps the file as damaged-manifest.json"
+            in invoke(*words, code=1).output
         )
-    done = here(*generate(build)).output
+    done = invoke(*generate(build)).output
     assert "its manifest.json was damaged and is kept as damaged-manifest.json" in done
     assert "no open requests, no server started" in done
     assert (build / "damaged-manifest.json").read_text() == text
-    here("verify", build)
-    here("variants", build, "--only", "post_cot")
+    invoke("verify", build)
+    invoke("variants", build, "--only", "post_cot")
 
 
 def test_a_manifest_of_a_newer_version_is_left_alone(build: Path) -> None:
     manifest = build / "manifest.json"
     text = manifest.read_text().replace('"format_version": 1', '"format_version": 9', 1)
     manifest.write_text(text)
-    assert "Upgrade cotbuild" in here(*generate(build), code=1).output
+    assert "Upgrade cotbuild" in invoke(*generate(build), code=1).output
     assert manifest.read_text() == text
 
 
@@ -87,11 +88,11 @@ def test_a_damaged_file_that_is_deleted_is_built_again(
     damage(build / name)
     if name == "README.md" and damage is not Path.unlink:
         (build / name).write_text("---\n---\n")  # an edit of the text is a user's right
-    told = here("verify", build, code=1).output
+    told = invoke("verify", build, code=1).output
     assert name in told
     (build / name).unlink(missing_ok=True)
-    assert "no open requests, no server started" in here(*generate(build)).output
-    here("verify", build)
+    assert "no open requests, no server started" in invoke(*generate(build)).output
+    invoke("verify", build)
 
 
 def test_a_lost_note_on_the_teacher_is_read_from_the_build(tmp_path: Path) -> None:
@@ -100,12 +101,12 @@ def test_a_lost_note_on_the_teacher_is_read_from_the_build(tmp_path: Path) -> No
     with serve() as server:
         words = ["generate", "--source", source, "--out", tmp_path / "build"]
         words += ["--teacher", "fake", "--endpoint", server.url]
-        here(*words)
+        invoke(*words)
     note = tmp_path / "build" / ".answers" / "teacher.json"
     note.write_text("{")
-    assert f"{note}: not JSON" in here(*words, code=1).output
+    assert f"{note}: not JSON" in invoke(*words, code=1).output
     note.unlink()
-    assert "the build is up to date" in here(*words).output
+    assert "the build is up to date" in invoke(*words).output
 
 
 def test_a_lost_note_on_the_source_is_read_from_the_build(build: Path) -> None:
@@ -136,7 +137,7 @@ def test_what_is_no_regular_file_ends_no_command_but_in_a_line(
     (build / name).unlink()
     put(build / name)
     for words in (["verify", build], generate(build)):
-        assert "egular file" in here(*words, code=1).output
+        assert "egular file" in invoke(*words, code=1).output
 
 
 def test_a_folder_without_a_build_stays_as_it_is(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_a_folder_without_a_build_stays_as_it_is(tmp_path: Path) -> None:
             ["clean", folder],
             ["pull", f"file:{folder}", tmp_path / "out"],
         ):
-            here(*words, code=1)
+            invoke(*words, code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
     assert not any(empty.iterdir())
 

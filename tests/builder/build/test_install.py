@@ -22,7 +22,7 @@ from cotbuild.builder.build.install import (
 )
 from cotbuild.builder.build.verify import verify_build
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
-from tests.support.commands import HERE, cotbuild, here, published, write_questions
+from tests.support.commands import HERE, invoke, published, write_questions
 
 KILLS = HERE / "support" / "kill_at_each_change.py"
 
@@ -35,9 +35,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
         texts = (f"Which of these is {name} {i}?" for i in range(number))
         write_questions(folder / f"{name}.jsonl", texts)
     generate = ["generate", "--teacher", "scripted", "--source", folder / "a.jsonl"]
-    here(*generate, "--out", folder / "build")
-    here("variants", folder / "build", "--only", "post_cot,label_only")
-    here("publish", folder / "build", f"file:{folder}/release")
+    invoke(*generate, "--out", folder / "build")
+    invoke("variants", folder / "build", "--only", "post_cot,label_only")
+    invoke("publish", folder / "build", f"file:{folder}/release")
     return folder
 
 
@@ -78,7 +78,7 @@ def test_killed_before_any_change_it_is_the_old_build_or_goes_on(
         out = tmp_path / f"{number}"
         was_interrupted.append(ends_whole(out, before, whole))
         if number in (num_forks // 3, num_forks - 2):
-            assert here(*(word.replace("DIR", str(out)) for word in words))
+            assert invoke(*(word.replace("DIR", str(out)) for word in words))
             assert published(out) == whole
     assert any(was_interrupted)
     assert not was_interrupted[0]
@@ -109,10 +109,10 @@ def test_a_replacement_killed_midway_is_told_and_completed_by_the_same_command(
     build: Path,
 ) -> None:
     interrupt(build)
-    told = cotbuild("verify", build, code=1).stderr
+    told = invoke("verify", build, code=1).stderr
     assert "Run the same command again (generate, import, variants or pull)" in told
-    cotbuild(*(word.replace("DIR", str(build)) for word in VARIANTS))
-    cotbuild("verify", build)
+    invoke(*(word.replace("DIR", str(build)) for word in VARIANTS))
+    invoke("verify", build)
 
 
 def interrupt(build: Path) -> None:
