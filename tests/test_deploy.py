@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import here
+from tests.support.commands import invoke
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "deploy.md"
@@ -15,7 +15,7 @@ CONTAINERFILE = ROOT / "deploy" / "Containerfile"
 
 
 def _options_of(*command: str) -> set[str]:
-    return set(re.findall(r"--[a-z][a-z-]+", here(*command, "--help").output))
+    return set(re.findall(r"--[a-z][a-z-]+", invoke(*command, "--help").output))
 
 
 SERVE, TOKEN_ADD = _options_of("serve"), _options_of("serve", "token", "add")

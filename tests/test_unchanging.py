@@ -25,7 +25,7 @@ from cotbuild.builder.imports.recipes import builtin_recipes
 from cotbuild.prompts.response_format import answer_format, choice_format
 from cotbuild.prompts.template import builtin_templates, render_messages
 from cotbuild.schemas.question import Question
-from tests.support.commands import HERE, here, rows
+from tests.support.commands import HERE, invoke, rows
 
 GOLDEN = HERE / "golden" / "unchanging"
 Values = dict[str, Any]
@@ -172,7 +172,7 @@ def generated_keys(folder: Path, kind: str, words: Sequence[object]) -> dict[str
     """Build with the scripted teacher, two samples unless `words` set it, and return the requests of each row."""
     out = Path(tempfile.mkdtemp(dir=folder))
     source = write_source(folder, kind)
-    here(
+    invoke(
         "generate",
         "--source",
         source,
@@ -225,7 +225,7 @@ def import_keys(folder: Path) -> Values:
         folder / "second.jsonl", [{"id": "c2", "said": "Schatten. The answer is A."}]
     )
     out = folder / "imported"
-    here(
+    invoke(
         "import",
         first,
         second,
@@ -327,7 +327,7 @@ def variant_refs(version: int) -> list[str]:
 def variant_rows(folder: Path, version: int = 1) -> Values:
     """Return, by seed and variant, the number of training rows and a digest of them: bundled questions, two samples."""
     build = folder / "build"
-    here(
+    invoke(
         "generate",
         "--teacher",
         "scripted",
@@ -341,7 +341,7 @@ def variant_rows(folder: Path, version: int = 1) -> Values:
     found = {}
     for seed in (0, 3):
         refs = variant_refs(version)
-        here("variants", build, "--only", ",".join(refs), "--seed", seed)
+        invoke("variants", build, "--only", ",".join(refs), "--seed", seed)
         for name in (ref.partition("@")[0] for ref in refs):
             made = rows(build, name)
             found[f"seed {seed}, {name}"] = f"{len(made)} rows, {sha256(made)[:16]}"

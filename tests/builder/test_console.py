@@ -19,7 +19,7 @@ from cotbuild.builder.console import (
 )
 from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.errors import StoreError
-from tests.support.commands import here
+from tests.support.commands import invoke
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "a\x1b]0;owned\x07\x9b2J\x7f\u202egpj\u2066\U000e0041\ud800\r東京 👩\u200d🌾"
@@ -165,12 +165,14 @@ def test_rows_ids_and_columns_of_a_file_are_shown_without_controls(
     )
     out = tmp_path / "b"
     shown = [
-        here("sources", questions),
-        here("sources", questions, "--map", "question=nothing\x1b", code=2),
-        here("generate", "--source", questions, "--teacher", "scripted", "--out", out),
-        here("inspect", out),
-        here("inspect", out, "--id", "no\x1b\u202e", code=1),
-        here("generate", "--source", questions, "--out", tmp_path / "c", "--dry-run"),
+        invoke("sources", questions),
+        invoke("sources", questions, "--map", "question=nothing\x1b", code=2),
+        invoke(
+            "generate", "--source", questions, "--teacher", "scripted", "--out", out
+        ),
+        invoke("inspect", out),
+        invoke("inspect", out, "--id", "no\x1b\u202e", code=1),
+        invoke("generate", "--source", questions, "--out", tmp_path / "c", "--dry-run"),
     ]
     for done in shown:
         assert done.output

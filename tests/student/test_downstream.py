@@ -12,7 +12,7 @@ import torch
 from cotbuild.prompts.student import compose_option
 from cotbuild.schemas.training import Layout
 from cotbuild.student.model import load_student
-from tests.support.commands import cotbuild, rows, write_questions
+from tests.support.commands import invoke, rows, write_questions
 from tests.support.tiny import save_tiny
 
 PAGE = Path(__file__).parents[2] / "docs" / "variants.md"
@@ -39,8 +39,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_questions(folder / "dev.jsonl", ["Which is dry?", "Which is wet?"])
     words = ["--source", folder, "--eval-splits", "dev", "--teacher", "scripted"]
-    cotbuild("generate", *words, "--out", folder / "b")
-    cotbuild("variants", folder / "b", "--only", "post_cot")
+    invoke("generate", *words, "--out", folder / "b")
+    invoke("variants", folder / "b", "--only", "post_cot")
     return folder / "b"
 
 

@@ -31,14 +31,16 @@ def cotbuild(
     return done
 
 
-def here(*words: object, code: int = 0) -> Result:
-    """The command in this process, which may have torch at hand: a new one takes
-    seconds to import it.
+def invoke(*words: object, code: int = 0) -> Result:
+    """Run a command in this process: a new one takes up to seconds to import what it
+    needs. What a test kills, or sets the environment for, runs by `cotbuild`.
     """
     from cotbuild.builder.cli.app import app
 
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == code, f"{done.output}\n{done.exception!r}"
+    # Any other exception would be a traceback, and its exit code 1.
+    assert done.exception is None or isinstance(done.exception, SystemExit)
     return done
 
 

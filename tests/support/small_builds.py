@@ -9,7 +9,7 @@ from cotbuild.builder.card import ReleaseFacts, combine_licences
 from cotbuild.builder.release.rebuild import rebuild_commands
 from cotbuild.builder.storage.parquet import read_rows
 from cotbuild.schemas.manifest import Manifest
-from tests.support.commands import cotbuild
+from tests.support.commands import invoke
 
 QUESTIONS = [
     (
@@ -60,7 +60,7 @@ QUESTIONS = [
 def generated(folder: Path) -> Path:
     """A build of the bundled questions, all kinds, by the scripted teacher."""
     out = folder / "generated"
-    cotbuild("generate", "--teacher", "scripted", "--eval-splits", "test", "--out", out)
+    invoke("generate", "--teacher", "scripted", "--eval-splits", "test", "--out", out)
     return out
 
 
@@ -89,8 +89,8 @@ def imported(folder: Path) -> Path:
         "--licence",
         "CC BY-SA 4.0",
     ]
-    cotbuild("import", texts, *words, "--source", questions, "--out", out)
-    cotbuild("variants", out)
+    invoke("import", texts, *words, "--source", questions, "--out", out)
+    invoke("variants", out)
     return out
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.schemas.training import VariantRows
-from tests.support.commands import cotbuild, write_questions
+from tests.support.commands import invoke, write_questions
 
 VARIANTS = (
     "label_only",
@@ -26,7 +26,7 @@ def make_build(
         for number in range(questions)
     ]
     write_questions(folder / "train.jsonl", texts)
-    cotbuild(
+    invoke(
         "generate",
         "--source",
         folder / "train.jsonl",
@@ -35,7 +35,7 @@ def make_build(
         "--out",
         folder / "b",
     )
-    cotbuild("variants", folder / "b", "--only", ",".join(variants))
+    invoke("variants", folder / "b", "--only", ",".join(variants))
     return folder / "b"
 
 

@@ -26,7 +26,7 @@ from cotbuild.builder.card import (
     render_card,
 )
 from cotbuild.schemas.manifest import FailureGroup, Manifest
-from tests.support.commands import PROGRAM, cotbuild
+from tests.support.commands import PROGRAM, invoke
 from tests.support.small_builds import generated, imported, released
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cards"
@@ -176,7 +176,7 @@ def test_verify_takes_a_releases_card(imported_build: Path, tmp_path: Path) -> N
     (copy / CARD).write_text(
         render_card(StoredBuild.open(copy).manifest, release), encoding="utf-8"
     )
-    cotbuild("verify", copy)
+    invoke("verify", copy)
 
 
 def test_a_card_names_no_place_of_this_machine(

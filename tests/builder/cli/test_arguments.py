@@ -10,7 +10,7 @@ from cotbuild.builder.cli.app import app
 from cotbuild.builder.cli.help import PATH_OPTIONS
 from cotbuild.builder.cli.variants import FILTERS
 from cotbuild.schemas.variant import Selection
-from tests.support.commands import here
+from tests.support.commands import invoke
 
 
 @pytest.mark.parametrize(
@@ -31,12 +31,12 @@ from tests.support.commands import here
     ],
 )
 def test_an_empty_path_is_not_the_current_folder(words: list[str]) -> None:
-    assert "'' is empty. Pass a path" in here(*words, code=2).output
+    assert "'' is empty. Pass a path" in invoke(*words, code=2).output
 
 
 def test_an_argument_that_is_not_utf8_is_refused() -> None:
     for words in (["inspect", "\udcff"], ["generate", "--out", "a\udc80"]):
-        assert "is not valid UTF-8" in here(*words, code=2).output
+        assert "is not valid UTF-8" in invoke(*words, code=2).output
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_argument_that_is_not_utf8_is_refused() -> None:
 def test_a_path_that_is_too_long_is_one_line(command: str) -> None:
     path = "a" * 300
     words = {"generate": ["--out", path], "pull": ["file:x", path]}.get(command, [path])
-    output = here(command, *words, code=1).output
+    output = invoke(command, *words, code=1).output
     assert "File name too long" in output
     assert output.startswith("error: ")
 
@@ -53,7 +53,7 @@ def test_a_path_that_is_too_long_is_one_line(command: str) -> None:
 @pytest.mark.parametrize("spelling", ["--licence", "--license"])
 def test_publish_knows_both_spellings_of_licence(spelling: str, tmp_path: Path) -> None:
     words = ("publish", tmp_path, f"file:{tmp_path / 'x'}", spelling, "mit")
-    assert "no manifest.json" in here(*words, code=1).output
+    assert "no manifest.json" in invoke(*words, code=1).output
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_publish_knows_both_spellings_of_licence(spelling: str, tmp_path: Path) 
     ],
 )
 def test_help_says(command: list[str], said: str) -> None:
-    assert said in " ".join(here(*command, "--help").output.split())
+    assert said in " ".join(invoke(*command, "--help").output.split())
 
 
 def test_help_lists_every_filter() -> None:

@@ -21,7 +21,7 @@ from cotbuild.builder.variants.scores import ScoresFile
 from cotbuild.builder.variants.transforms.pick import word_scores
 from cotbuild.builder.variants.units import word_spans, words
 from tests.schemas.test_records import question
-from tests.support.commands import cotbuild, rows, start
+from tests.support.commands import cotbuild, invoke, rows, start
 from tests.support.student_builds import make_build
 from tests.support.tiny import save_tiny
 
@@ -33,7 +33,7 @@ LOOSE = ("--max-error", 1e6, "--min-rank-correlation", -1)
 def train(build: Path, variant: str, student: Path, out: Path, *options: object) -> str:
     """Train into `out`, and return what was written to standard error."""
     words = ["--variant", variant, "--student", student, "--epochs", 1, "--lr", 0.01]
-    return cotbuild("train", build, *words, *options, "--out", out).stderr
+    return invoke("train", build, *words, *options, "--out", out).stderr
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_scores_become_key_words_and_their_controls(
         said[-1]
         == f"next: cotbuild variants {build} --only pre_cot,key_tokens --file scores={out}"
     )
-    derived = cotbuild(*said[-1].removeprefix("next: cotbuild ").split()).stdout
+    derived = invoke(*said[-1].removeprefix("next: cotbuild ").split()).stdout
     assert (
         f"file scores: integrated-gradients of {info['student']}; {LIMIT} rationales "
         "scored; none refused; bounds: completeness error at most 1e+08%, rank correlation "
@@ -123,7 +123,7 @@ def test_scores_become_key_words_and_their_controls(
                     fifteen_best(str(row["rationale"]), file, subject_of(row))
                 )
     file.close()
-    cotbuild("variants", build, "--only", "pre_cot,post_cot")  # as other tests find it
+    invoke("variants", build, "--only", "pre_cot,post_cot")  # as other tests find it
     assert rows(build, "pre_cot") == before
 
 
@@ -157,14 +157,14 @@ def test_words_and_tokens_are_compared_and_refused_rationales_are_counted(
 ) -> None:
     words, tokens = tmp_path / "words.parquet", tmp_path / "tokens.parquet"
     by_words = ("attribute", run, "--method", "leave-one-word-out")
-    said = cotbuild(*by_words, "--out", words).stdout.splitlines()
+    said = invoke(*by_words, "--out", words).stdout.splitlines()
     num_rows = len(rows(build, "pre_cot"))
     assert said[0] == f"{num_rows} rationales by leave-one-word-out"
     assert said[1] == str(words)
     # Equal scores of half and all steps to the last digit: nothing passes that.
     # 4 is the last that is tried: 8 would be more than 7.
     strict = ("--steps", 2, "--max-steps", 7, "--max-error", 1e-300)
-    said = cotbuild(
+    said = invoke(
         *("attribute", run, *strict, "--limit", LIMIT, "--out", tokens),
         *("--agreement", words),
     ).stdout.splitlines()
@@ -174,7 +174,7 @@ def test_words_and_tokens_are_compared_and_refused_rationales_are_counted(
         f"rationales with both; without scores by the first {LIMIT}, by the second 0"
     ) in said
     assert not said[-1].startswith("next: ")
-    done = cotbuild(
+    done = invoke(
         "variants",
         build,
         *("--only", "pre_cot,key_tokens", "--file", f"scores={tokens}"),
@@ -182,7 +182,7 @@ def test_words_and_tokens_are_compared_and_refused_rationales_are_counted(
     )
     assert "have no row" in done.stderr
 
-    said = cotbuild(
+    said = invoke(
         *("attribute", run, "--steps", 4, *LOOSE, "--limit", LIMIT),
         *("--out", tmp_path / "loose.parquet", "--agreement", words),
     ).stdout.splitlines()
@@ -196,14 +196,14 @@ def test_bounds_beside_words_and_files_of_another_method_are_refused(
     run: Path, tmp_path: Path
 ) -> None:
     by_words = ("attribute", run, "--method", "leave-one-word-out")
-    done = cotbuild(*by_words, "--max-error", 0.1, code=2)
+    done = invoke(*by_words, "--max-error", 0.1, code=2)
     assert done.stderr.splitlines() == [
         "error: --max-error 0.1 is for integrated-gradients, and leave-one-word-out "
         "has nothing to converge. Leave it out."
     ]
     out = tmp_path / "words.parquet"
-    cotbuild(*by_words, "--limit", 1, "--out", out)
-    done = cotbuild("attribute", run, "--limit", 1, "--out", out, code=2)
+    invoke(*by_words, "--limit", 1, "--out", out)
+    done = invoke("attribute", run, "--limit", 1, "--out", out, code=2)
     assert done.stderr.splitlines() == [
         f"error: {out}: has scores by leave-one-word-out, not integrated-gradients. "
         "Pass another file as --out, or delete this one."
@@ -268,7 +268,7 @@ def lines(log: Path, known: set[Path]) -> int:
 def test_a_dry_run_says_what_it_takes_and_writes_nothing(run: Path) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     for method in ("integrated-gradients", "leave-one-word-out"):
-        said = cotbuild(
+        said = invoke(
             "attribute", run, "--method", method, "--limit", LIMIT, "--dry-run"
         ).stdout.splitlines()
         assert said[0] == f"{LIMIT} rationales by {method}"
@@ -319,11 +319,11 @@ def test_a_study_needs_scores_of_a_student_that_has_not_seen_its_questions(
         by_words = ("--method", "leave-one-word-out", "--out", scores)
         kept = ("--hold-out", study) if run == unseen else ()
         # With scores of a part, the aligned rows are fewer than the run was trained on.
-        cotbuild("variants", build, "--only", "pre_cot")
-        cotbuild("attribute", run, *by_words, *kept)
+        invoke("variants", build, "--only", "pre_cot")
+        invoke("attribute", run, *by_words, *kept)
         options = ("--only", "pre_cot,key_tokens", "--file", f"scores={scores}")
-        cotbuild("variants", build, *options)
-        ended = cotbuild("study", study, "--dry-run", code=code)
+        invoke("variants", build, *options)
+        ended = invoke("study", study, "--dry-run", code=code)
         num_scored.append(pq.read_table(scores).num_rows)
     num_rows = len(rows(build, "pre_cot"))
     assert num_scored == [num_rows - int(left_out[1]), num_rows]
@@ -341,7 +341,7 @@ def test_a_run_that_says_the_label_first_is_refused_in_a_line(
 ) -> None:
     post_cot = tmp_path / "run"
     train(build, "post_cot", student, post_cot)
-    done = cotbuild("attribute", post_cot, code=2)
+    done = invoke("attribute", post_cot, code=2)
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {post_cot}: variant 'post_cot' ")
     assert line.endswith("Train pre_cot and attribute that run.")
@@ -350,6 +350,6 @@ def test_a_run_that_says_the_label_first_is_refused_in_a_line(
 @pytest.mark.slow
 def test_a_build_that_has_changed_is_refused(run: Path, tmp_path: Path) -> None:
     other = make_build(tmp_path, 12, ("pre_cot",))
-    done = cotbuild("attribute", run, "--source", other, code=1)
+    done = invoke("attribute", run, "--source", other, code=1)
     assert f"{other}: the rows of 'pre_cot' have digest" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -15,7 +15,7 @@ from cotbuild.builder.bench.run import ENDPOINT_CONCURRENCY, concurrencies
 from cotbuild.builder.cli.bench import MAX_OUTPUT_TOKENS, MAX_REQUESTS, log_folder
 from cotbuild.schemas.completion import Sampling
 from cotbuild.schemas.errors import TeacherError
-from tests.support.commands import PROGRAM, here
+from tests.support.commands import PROGRAM, invoke
 from tests.support.http_teacher import Server, serve
 
 ROW = re.compile(r" *[\d,]+( +[\d,.-]+){7}")
@@ -28,7 +28,7 @@ def words(server: Server, *more: object) -> list[object]:
 def test_levels_a_suggestion_and_a_file(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     with serve(slots=2, latency_s=0.02) as server:
-        done = here(*words(server, "--max-concurrency", 8, "--json", figures))
+        done = invoke(*words(server, "--max-concurrency", 8, "--json", figures))
         requests = server.stats()["requests"]
     header, *rows = done.stdout.splitlines()
     assert header.split() == [
@@ -65,7 +65,7 @@ def test_levels_a_suggestion_and_a_file(tmp_path: Path) -> None:
 def test_limits_end_it_with_what_there_is(option: str, number: int, line: str) -> None:
     latency_s = 30.0 if option == "--max-seconds" else 0.0
     with serve(latency_s=latency_s) as server:
-        done = here(*words(server, option, number))
+        done = invoke(*words(server, option, number))
         requests = server.stats()["requests"]
     assert line in done.stdout.splitlines()
     if option == "--max-requests":
@@ -77,7 +77,7 @@ def test_limits_end_it_with_what_there_is(option: str, number: int, line: str) -
 
 def test_the_first_level_is_measured_as_far_as_the_limit_reaches() -> None:
     with serve() as server:
-        done = here(*words(server, "--max-requests", 5))
+        done = invoke(*words(server, "--max-requests", 5))
         assert server.stats()["requests"] == 5
     assert "stopped by --max-requests 5" in done.stdout.splitlines()
     assert "left out" not in done.stdout
@@ -88,7 +88,7 @@ def test_a_level_that_may_take_too_many_tokens_is_left_out(tmp_path: Path) -> No
     """Two in flight may take 2,000; after 12 short answers, that is too much."""
     figures = tmp_path / "new" / "figures.json"
     with serve() as server:
-        done = here(
+        done = invoke(
             *words(server, "--max-tokens", 1000, "--max-output-tokens", 2000),
             *("--json", figures),
         )
@@ -116,7 +116,7 @@ def test_the_defaults_reach_the_highest_level() -> None:
 
 def test_refused_requests_are_counted() -> None:
     with serve(at_most=1, latency_s=0.1) as server:
-        done = here(*words(server, "--max-concurrency", 2, "--max-requests", 24))
+        done = invoke(*words(server, "--max-concurrency", 2, "--max-requests", 24))
     rows = [row.split() for row in done.stdout.splitlines() if ROW.fullmatch(row)]
     assert int(rows[0][7]) == 0
     assert sum(int(row[7]) for row in rows) > 0
@@ -124,20 +124,20 @@ def test_refused_requests_are_counted() -> None:
 
 def test_a_wrong_server_is_one_line() -> None:
     with serve(models=("other",)) as server:
-        done = here(*words(server), code=1)
+        done = invoke(*words(server), code=1)
     assert "error: " in done.stderr
     assert "'fake'" in done.stderr
 
 
 def test_a_limit_below_one_is_refused() -> None:
-    done = here("bench", "--teacher", "scripted", "--max-requests", 0, code=2)
+    done = invoke("bench", "--teacher", "scripted", "--max-requests", 0, code=2)
     assert "error: --max-requests is 0. Pass at least 1." in done.stderr
 
 
 def test_no_store_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    done = here("bench", "--teacher", "scripted", "--max-concurrency", 2)
+    done = invoke("bench", "--teacher", "scripted", "--max-concurrency", 2)
     assert "use: cotbuild generate --teacher scripted" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -147,7 +147,7 @@ def test_an_error_of_the_settings_leaves_no_folder(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    here(
+    invoke(
         *("bench", "--teacher", "scripted", "--source", tmp_path / "absent.jsonl"),
         code=2,
     )
@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_any_request(
     (tmp_path / "file").touch()
     with serve() as server:
         for path in (tmp_path, tmp_path / "file" / "figures.json"):
-            done = here(*words(server, "--json", path), code=1)
+            done = invoke(*words(server, "--json", path), code=1)
             assert f"error: {path}: could not be written: " in done.stderr
         assert server.stats()["requests"] == 0
 

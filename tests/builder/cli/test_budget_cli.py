@@ -16,7 +16,7 @@ from cotbuild.schemas.event import Outcome
 from cotbuild.schemas.manifest import Manifest
 from tests.support.commands import (
     cotbuild,
-    here,
+    invoke,
     published,
     start,
     write_questions,
@@ -43,7 +43,7 @@ def manifest_of(out: Path) -> Manifest:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build that a run without a budget makes."""
     out = tmp_path_factory.mktemp("whole") / "b"
-    here(*SCRIPTED, "--out", out)
+    invoke(*SCRIPTED, "--out", out)
     return out
 
 
@@ -54,7 +54,7 @@ def test_whatever_the_number_the_run_pauses_there_and_goes_on_to_the_same_build(
     out = tmp_path / "b"
     words = [*SCRIPTED, "--out", out]
     is_enough = limit >= NUM_QUESTIONS
-    done = here(*words, "--max-requests", limit, code=0 if is_enough else 4)
+    done = invoke(*words, "--max-requests", limit, code=0 if is_enough else 4)
     state = read_run_progress(out / ".answers" / "events.jsonl")
     assert state.finished is not None
     assert state.account is not None
@@ -74,7 +74,7 @@ def test_whatever_the_number_the_run_pauses_there_and_goes_on_to_the_same_build(
         )
         assert read_manifest(out) is None
         assert [path.name for path in out.iterdir()] == [".answers"]
-        here(*words, "--max-requests", NUM_QUESTIONS)
+        invoke(*words, "--max-requests", NUM_QUESTIONS)
     assert published(out) == published(whole)
     run = manifest_of(out).run
     assert run is not None
@@ -91,39 +91,39 @@ def test_nothing_is_sent_twice_and_no_server_is_met_where_the_budget_is_0(
     with serve() as server:
         words = ["generate", "--source", questions(tmp_path, 20), "--teacher", "fake",
                  "--endpoint", server.url, "--out", out]  # fmt: skip
-        here(*words, "--max-requests", 0, code=4)
+        invoke(*words, "--max-requests", 0, code=4)
         assert server.stats()["requests"] == 0
-        here(*words, "--max-requests", 7, code=4)
-        here(*words, "--max-requests", 7, code=4)
+        invoke(*words, "--max-requests", 7, code=4)
+        invoke(*words, "--max-requests", 7, code=4)
         assert server.stats()["requests"] == 7
-        here(*words)
+        invoke(*words)
         assert server.stats()["requests"] == 20
 
 
 def test_a_complete_build_stays_as_it_was(tmp_path: Path) -> None:
     out = tmp_path / "b"
-    here(*SCRIPTED, "--out", out)
+    invoke(*SCRIPTED, "--out", out)
     before = published(out)
-    here(*SCRIPTED, "--samples", 2, "--out", out, "--max-requests", 8, code=4)
+    invoke(*SCRIPTED, "--samples", 2, "--out", out, "--max-requests", 8, code=4)
     assert published(out) == before
-    here(*SCRIPTED, "--samples", 2, "--out", out, "--max-requests", 12)
+    invoke(*SCRIPTED, "--samples", 2, "--out", out, "--max-requests", 12)
     assert manifest_of(out).num_planned == 2 * NUM_QUESTIONS
 
 
 def test_what_an_older_generation_holds_was_paid_too(tmp_path: Path) -> None:
     out = tmp_path / "b"
-    here(*SCRIPTED, "--out", out)
-    here(*SCRIPTED, "--out", out, "--fresh", "--max-requests", 8, code=4)
-    here("clean", out)
-    here(*SCRIPTED, "--out", out, "--max-requests", 8)
+    invoke(*SCRIPTED, "--out", out)
+    invoke(*SCRIPTED, "--out", out, "--fresh", "--max-requests", 8, code=4)
+    invoke("clean", out)
+    invoke(*SCRIPTED, "--out", out, "--max-requests", 8)
 
 
 def test_rejections_of_a_paused_run_are_not_sent_again(tmp_path: Path) -> None:
     out = tmp_path / "b"
     words = [*SCRIPTED, "--limit", 12, "--out", out, "--allow-unscored",
              "--set", "teacher.scripted.rejected_frac=0.5"]  # fmt: skip
-    here(*words, "--max-requests", 8, code=4)
-    here(*words, "--max-requests", 12)
+    invoke(*words, "--max-requests", 8, code=4)
+    invoke(*words, "--max-requests", 12)
     run = manifest_of(out).run
     assert run is not None
     assert run.account is not None
@@ -146,7 +146,7 @@ def test_rejections_of_a_paused_run_are_not_sent_again(tmp_path: Path) -> None:
 def test_a_budget_that_says_nothing_is_refused_in_one_line(
     tmp_path: Path, words: list[str], message: str
 ) -> None:
-    done = here(*SCRIPTED, "--out", tmp_path / "b", *words, code=2)
+    done = invoke(*SCRIPTED, "--out", tmp_path / "b", *words, code=2)
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "b").exists()
@@ -159,7 +159,7 @@ def test_a_dry_run_tells_what_was_spent_and_what_the_rest_may_cost(
     words = [*SCRIPTED, "--out", out, "--price", "in=1,out=2", "--max-cost", "1"]
 
     def costs() -> list[str]:
-        lines = here(*words, "--dry-run").stdout.splitlines()
+        lines = invoke(*words, "--dry-run").stdout.splitlines()
         return [line for line in lines if re.match("spent|found|cost|budget", line)]
 
     limit, budget = costs()
@@ -169,7 +169,7 @@ def test_a_dry_run_tells_what_was_spent_and_what_the_rest_may_cost(
         limit,
     )
     assert budget == "budget: cost 0.00 of 1.00 spent"
-    here(*words, "--max-requests", 2, code=4)
+    invoke(*words, "--max-requests", 2, code=4)
     spent, found, mean, budget = costs()
     assert re.fullmatch(
         r"spent: 2 requests, \d+ \+ \d+ tokens, 0:0\d, cost 0\.\d+", spent
@@ -189,7 +189,7 @@ def test_the_account_is_in_manifest_and_card_and_a_release_has_none(
     tmp_path: Path,
 ) -> None:
     out, release = tmp_path / "b", tmp_path / "release"
-    here(*SCRIPTED, "--out", out, "--price", "in=1,out=2")
+    invoke(*SCRIPTED, "--out", out, "--price", "in=1,out=2")
     run = manifest_of(out).run
     assert run is not None
     assert run.account is not None
@@ -202,9 +202,9 @@ def test_the_account_is_in_manifest_and_card_and_a_release_has_none(
     ]
     assert line.startswith(f"- Asked: {NUM_QUESTIONS} requests, ")
     assert line.endswith(f"; cost {run.account.cost:f}")
-    assert "edited" not in here("verify", out).stdout
-    here("publish", out, f"file:{release}")
-    here("verify", f"file:{release}")
+    assert "edited" not in invoke("verify", out).stdout
+    invoke("publish", out, f"file:{release}")
+    invoke("verify", f"file:{release}")
     assert "- Asked: " not in (release / "README.md").read_text()
 
 

@@ -16,7 +16,7 @@ from tests.support.commands import (
     HERE,
     PROGRAM,
     cotbuild,
-    here,
+    invoke,
     rows,
     start,
     write_questions,
@@ -180,7 +180,7 @@ def test_what_a_user_gets_wrong_is_one_clear_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = cotbuild(*words, code=code)
+    done = invoke(*words, code=code)
     assert message in done.stderr
     assert done.stdout == ""
     assert [
@@ -201,12 +201,12 @@ def test_a_bad_row_stops_with_file_row_and_fault_or_is_counted(tmp_path: Path) -
         "--out",
         tmp_path / "b",
     ]
-    error = cotbuild(*words, code=1).stderr
+    error = invoke(*words, code=1).stderr
     assert error.startswith("error: q.jsonl")
     assert "row 2" in error
     assert "'E'" in error
     assert "--on-bad-row drop" in error
-    done = cotbuild(*words, "--on-bad-row", "drop")
+    done = invoke(*words, "--on-bad-row", "drop")
     assert "source rows left out: 1 " in done.stdout
     assert len(rows(tmp_path / "b")) == 2
 
@@ -227,7 +227,7 @@ def test_a_file_of_unknown_shape_is_answered_with_the_line_to_type(
         "--out",
         tmp_path / "b",
     ]
-    error = cotbuild(*words, code=2).stderr
+    error = invoke(*words, code=2).stderr
     assert "--map question=" in error
     mapping = [
         "--map",
@@ -237,7 +237,7 @@ def test_a_file_of_unknown_shape_is_answered_with_the_line_to_type(
         "--map",
         "target=gold",
     ]
-    cotbuild(*words, *mapping)
+    invoke(*words, *mapping)
     assert rows(tmp_path / "b")[0]["target"] == "B"
 
 
@@ -247,9 +247,9 @@ def test_how_columns_were_understood_is_said_and_recorded(tmp_path: Path) -> Non
         "question,A,B,C,D,answer\nWhich holds tea?,plate,cup,shelf,door,B\n"
     )
     words = ["generate", "--teacher", "scripted", "--source", source, "--out", out]
-    done = here(*words, "--map", "target=", "--dry-run")
+    done = invoke(*words, "--map", "target=", "--dry-run")
     assert "options from A, B, C, D; no targets" in done.stdout
-    done = here(*words)
+    done = invoke(*words)
     line = (
         "CSV, comma-separated: choice questions; options from A, B, C, D; target answer "
         "as label (1 of 1 rows tell) (change with --map, --kind, --target-is)"
@@ -290,36 +290,36 @@ def test_inspect_shows_counts_and_records_within_80_columns(tmp_path: Path) -> N
     assert max(map(len, shown)) <= 80
     assert sum(line.startswith("question   ") for line in shown) == 3
     assert any(line.startswith("12 rationales = ") for line in shown)
-    one = cotbuild(
+    one = invoke(
         "inspect", tmp_path / "b", "--id", rows(tmp_path / "b")[5]["question_id"]
     ).stdout
     assert one.count("question   ") == 1
     assert (
         "no rationale with verdict truncated"
-        in cotbuild("inspect", tmp_path / "b", "--verdict", "truncated").stdout
+        in invoke("inspect", tmp_path / "b", "--verdict", "truncated").stdout
     )
     assert (
         "no question 'x'"
-        in cotbuild("inspect", tmp_path / "b", "--id", "x", code=1).stderr
+        in invoke("inspect", tmp_path / "b", "--id", "x", code=1).stderr
     )
     assert (
         "choose one of correct"
-        in cotbuild("inspect", tmp_path / "b", "--verdict", "x", code=2).stderr
+        in invoke("inspect", tmp_path / "b", "--verdict", "x", code=2).stderr
     )
 
 
 def test_prompts_lists_templates_and_shows_one_rendered() -> None:
-    listed = cotbuild("prompts").stdout
+    listed = invoke("prompts").stdout
     assert "* choice_few_shot@1" in listed
     assert max(map(len, listed.splitlines())) <= 100
-    shown = cotbuild("prompts", "choice_label_first@1").stdout
+    shown = invoke("prompts", "choice_label_first@1").stdout
     assert "Answer: The answer is A because " in shown
     assert "── user " in shown
     assert "(A) a stone" in shown
 
 
 def test_sources_lists_what_is_known_by_name() -> None:
-    listed = cotbuild("sources").stdout
+    listed = invoke("sources").stdout
     for name in ("bundled", "commonsense_qa", "openbookqa", "quarel"):
         assert f"--source {name}" in listed
 
@@ -341,7 +341,7 @@ def test_a_teacher_that_always_fails_is_stopped_early_with_its_own_words(
 def test_every_exit_code_is_in_the_help_and_in_the_readme() -> None:
     readme = (HERE.parent / "README.md").read_text()
     sentence = readme.split("The exit codes of all commands are", 1)[1].split(".")[0]
-    shown = here("--help").stdout
+    shown = invoke("--help").stdout
     for code in ExitCode:
         assert re.search(rf"\b{code.value} +[a-z]", sentence), code
         assert re.search(rf"^ +{code.value}  +[a-z]", shown, re.MULTILINE), code
@@ -364,7 +364,7 @@ def test_refused_rows_are_unscored_and_asked_again_only_on_request(
             "--out",
             out,
         ]
-        done = here(*words, code=3)
+        done = invoke(*words, code=3)
         refused = sum(row["failure"] == "rejected" for row in rows(out))
         assert 3 < refused < 30
         assert f"unscored: {refused} rejected" in done.stdout
@@ -375,14 +375,14 @@ def test_refused_rows_are_unscored_and_asked_again_only_on_request(
         )
         assert all(row["verdict"] == "unscored" for row in rows(out) if row["failure"])
         asked = server.stats()["requests"]
-        planned = here(*words, "--dry-run").stdout
+        planned = invoke(*words, "--dry-run").stdout
         again = f"{refused} stored failures will not be sent again; --retry-failed"
         assert again in planned
-        here(*words, code=3)
-        here(*words, "--allow-unscored")
+        invoke(*words, code=3)
+        invoke(*words, "--allow-unscored")
         assert server.stats()["requests"] == asked
         server.set(faults={})
-        here(*words, "--retry-failed")
+        invoke(*words, "--retry-failed")
         assert server.stats()["requests"] == asked + refused
     assert not any(row["failure"] for row in rows(out))
 
@@ -403,7 +403,7 @@ def test_requests_that_may_pass_are_asked_again_by_the_next_run(tmp_path: Path) 
             out,
         ]
         words += ["--set", "teacher.max_attempts=2"]
-        done = here(*words, code=3)
+        done = invoke(*words, code=3)
         failed = sum(row["failure"] == "unavailable" for row in rows(out))
         assert failed > 2
         assert (
@@ -411,7 +411,7 @@ def test_requests_that_may_pass_are_asked_again_by_the_next_run(tmp_path: Path) 
             in done.stdout
         )
         server.set(faults={})
-        assert "unscored" not in here(*words).stdout
+        assert "unscored" not in invoke(*words).stdout
     assert not any(row["failure"] for row in rows(out))
 
 
@@ -461,7 +461,7 @@ def test_a_second_generate_on_one_folder_is_refused(tmp_path: Path) -> None:
         with start(*words) as process:
             while not server.stats()["requests"] and process.poll() is None:
                 pass
-            error = cotbuild(*words, code=1).stderr
+            error = invoke(*words, code=1).stderr
             process.kill()
         assert f"in use by another cotbuild process, pid {process.pid}" in error
 

@@ -10,7 +10,7 @@ import pytest
 from cotbuild.builder.variants.scores import write_scores
 from cotbuild.schemas.training import Precision
 from tests.builder.variants.test_corpus import INFO
-from tests.support.commands import here
+from tests.support.commands import invoke
 from tests.support.evaluations import result, write_results
 from tests.support.lm_eval_samples import choice_sample, text_sample, write_samples
 
@@ -71,7 +71,7 @@ def _in_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_against_an_evaluation() -> None:
-    lines = here("compare", "runs/a", "b", "--changed", 2).stdout.splitlines()
+    lines = invoke("compare", "runs/a", "b", "--changed", 2).stdout.splitlines()
     assert lines == [
         "A  runs/a/evaluations/questions-test",
         "B  b",
@@ -89,7 +89,7 @@ def test_a_run_against_an_evaluation() -> None:
 
 
 def test_changed_questions_by_another_metric() -> None:
-    lines = here("compare", "runs/a", "b", "--metric", "free", "--changed", 1).stdout
+    lines = invoke("compare", "runs/a", "b", "--metric", "free", "--changed", 1).stdout
     assert lines.splitlines()[-3:] == [
         "by free, one alone is right on 6 questions, the first 1; 6 more with different "
         "answers",
@@ -100,18 +100,18 @@ def test_changed_questions_by_another_metric() -> None:
 
 def test_the_trained_student_against_the_untrained_one() -> None:
     record = "runs/a/evaluations/questions-test/evaluation.json"
-    lines = here("compare", record, "b/student.parquet", "--changed", 0).stdout
+    lines = invoke("compare", record, "b/student.parquet", "--changed", 0).stdout
     assert lines.splitlines()[0] == "A  runs/a/evaluations/questions-test"
     assert lines.splitlines()[-1] == "by accuracy, one alone is right on 6 questions"
 
 
 def test_shared_questions_alone_when_asked_for() -> None:
-    refused = here("compare", "b", "few", code=1)
+    refused = invoke("compare", "b", "few", code=1)
     assert refused.stderr == (
         "error: A and B answered different questions: 3 by A alone, such as 'q9'. Evaluate "
         "both on the same questions, or pass --shared to compare the 9 that both answered.\n"
     )
-    lines = here("compare", "b", "few", "--shared").stdout.splitlines()
+    lines = invoke("compare", "b", "few", "--shared").stdout.splitlines()
     assert lines[2] == (
         "9 questions in both; left out: 3 of A alone, 0 of B alone, 0 with another target "
         "or row"
@@ -120,20 +120,20 @@ def test_shared_questions_alone_when_asked_for() -> None:
 
 
 def test_each_input_of_the_evaluations_that_differs_is_named() -> None:
-    lines = here("compare", "b", "lower").stdout.splitlines()
+    lines = invoke("compare", "b", "lower").stdout.splitlines()
     assert lines[3:7] == [
         "evaluated with another precision: 'float32' in A, 'bfloat16' in B",
         "evaluated with another mapping: {} in A, {'question': 'stem'} in B",
         "evaluated with another rationales_by: None in A, 'trained:1' in B",
         "evaluated with another version: 1 in A, 2 in B",
     ]
-    lines = here("compare", "b", "bare.parquet").stdout.splitlines()
+    lines = invoke("compare", "b", "bare.parquet").stdout.splitlines()
     assert lines[3] == ("B does not record what was evaluated, such as the precision")
 
 
 def test_samples_of_lm_evaluation_harness() -> None:
     words = ["compare", "samples/samples_x.jsonl", "samples/samples_y.jsonl"]
-    lines = here(*words).stdout.splitlines()
+    lines = invoke(*words).stdout.splitlines()
     assert lines == [
         "A  samples/samples_x.jsonl",
         "B  samples/samples_y.jsonl",
@@ -152,7 +152,7 @@ def test_samples_of_lm_evaluation_harness() -> None:
 
 
 def test_samples_against_an_evaluation() -> None:
-    lines = here("compare", "samples/samples_x.jsonl", "b").stdout.splitlines()
+    lines = invoke("compare", "samples/samples_x.jsonl", "b").stdout.splitlines()
     assert lines[3] == (
         "targets are written in different forms, so they were not compared"
     )
@@ -161,15 +161,15 @@ def test_samples_against_an_evaluation() -> None:
 
 
 def test_one_filter_of_a_task_and_the_order_of_a_split() -> None:
-    lines = here("compare", "gsm8k_x.jsonl", "gsm8k_y.jsonl").stdout.splitlines()
+    lines = invoke("compare", "gsm8k_x.jsonl", "gsm8k_y.jsonl").stdout.splitlines()
     assert [line.split()[0] for line in lines[4:6]] == [
         "free,strict-match",
         "free,flexible",
     ]
     words = ["--filter", "flexible", "--by-order"]
-    refused = here("compare", "gsm8k_x.jsonl", "b", *words, code=2).stderr
+    refused = invoke("compare", "gsm8k_x.jsonl", "b", *words, code=2).stderr
     assert "--by-order: A has 4 questions, B 12." in refused
-    lines = here(
+    lines = invoke(
         "compare", "gsm8k_x.jsonl", "gsm8k_y.jsonl", *words
     ).stdout.splitlines()
     assert lines[4].split()[:3] == ["free", "75.0%", "50.0%"]
@@ -179,7 +179,7 @@ def test_one_filter_of_a_task_and_the_order_of_a_split() -> None:
 def test_all_changed_questions_in_a_file(ending: str, tmp_path: Path) -> None:
     out = tmp_path / f"changed.{ending}"
     words = ["compare", "runs/a", "b", "--metric", "free", "--out", out]
-    assert here(*words).stdout.splitlines()[-1] == f"{out}: 12 changed questions"
+    assert invoke(*words).stdout.splitlines()[-1] == f"{out}: 12 changed questions"
     text = out.read_text(encoding="utf-8")
     if ending == "csv":
         rows = list(csv.DictReader(text.splitlines()))
@@ -188,7 +188,7 @@ def test_all_changed_questions_in_a_file(ending: str, tmp_path: Path) -> None:
         rows = [json.loads(line) for line in text.splitlines()]
         assert list(rows[0].values()) == ["q0", "B", "free", "B", True, None, False]
     assert len(rows) == 12
-    assert f"--out {out}: exists." in here(*words, code=2).stderr
+    assert f"--out {out}: exists." in invoke(*words, code=2).stderr
     assert out.read_text(encoding="utf-8") == text
 
 
@@ -242,9 +242,9 @@ def test_all_changed_questions_in_a_file(ending: str, tmp_path: Path) -> None:
 def test_what_cannot_be_compared_is_one_line(
     words: list[str], code: int, message: str
 ) -> None:
-    assert message in here("compare", *words, code=code).stderr
+    assert message in invoke("compare", *words, code=code).stderr
 
 
 def test_what_one_side_does_not_grade_is_counted() -> None:
-    lines = here("compare", "b", "ungraded").stdout.splitlines()
+    lines = invoke("compare", "b", "ungraded").stdout.splitlines()
     assert lines[4].startswith("normalised")

@@ -29,7 +29,7 @@ from cotbuild.student.evaluation.results import (
 )
 from cotbuild.student.training.run_dir import open_finished_run
 from cotbuild.student.training.train import BaseStudent, train_student
-from tests.support.commands import cotbuild, here, rows, write_questions
+from tests.support.commands import cotbuild, invoke, rows, write_questions
 from tests.support.student_builds import make_build, variant_rows
 from tests.support.tiny import save_tiny
 
@@ -165,10 +165,10 @@ def test_a_run_is_shown_beside_itself_untrained_and_the_majority(
 
     # All of it is had: the same again without a model, and the untrained student's from
     # the cache.
-    again = here("evaluate", post_cot, "--source", made.questions, "--split", "test")
+    again = invoke("evaluate", post_cot, "--source", made.questions, "--split", "test")
     assert again.stdout == done.stdout
     assert "questions ·" not in again.stderr
-    here(
+    invoke(
         "evaluate",
         post_cot,
         "--source",
@@ -183,7 +183,7 @@ def test_a_run_is_shown_beside_itself_untrained_and_the_majority(
 
 def test_before_label_students_generate_and_are_counted(made: Made) -> None:
     run, out = made.run("pre_cot"), made.root / "pre"
-    here(
+    invoke(
         "evaluate",
         run,
         "--source",
@@ -213,7 +213,9 @@ def test_given_the_teachers_chains_it_is_asked_what_it_was_not_trained_on(
 ) -> None:
     run = made.run("pre_cot", rows=8)
     record_run_source(run, str(made.build))
-    done = here("evaluate", run, "--teacher-chains", "--limit", 5, "--base", made.tiny)
+    done = invoke(
+        "evaluate", run, "--teacher-chains", "--limit", 5, "--base", made.tiny
+    )
     lines = done.stdout.splitlines()
     assert (
         lines[0]
@@ -239,7 +241,7 @@ def test_teacher_chains_are_for_runs_that_reason_first(
 ) -> None:
     for student in (post_cot, made.tiny):
         words = ["evaluate", student, "--teacher-chains", "--source", made.build]
-        refused = here(*words, code=2).stderr.splitlines()
+        refused = invoke(*words, code=2).stderr.splitlines()
         assert refused == [
             f"error: --teacher-chains: {student} reads no rationale before its label. "
             "Pass a run that does, such as one trained on pre_cot or given_rationale."
@@ -255,14 +257,14 @@ def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
         "--variant",
         "label_only",
     ]
-    dry = here(*words, "--dry-run").stdout.splitlines()
+    dry = invoke(*words, "--dry-run").stdout.splitlines()
     assert re.fullmatch(r"9 questions, \d+ tokens read; at most \d+ generated", dry[0])
     assert re.fullmatch(
         r"about \d+:\d\d on this machine \(measured on 9 questions\)", dry[1]
     )
     assert len(dry) == 2
     out = made.root / "model"
-    lines = here(*words, "--out", out).stdout.splitlines()
+    lines = invoke(*words, "--out", out).stdout.splitlines()
     assert [line.split()[0] for line in lines[2:]] == [
         "student",
         "majority",
@@ -272,7 +274,7 @@ def test_a_model_alone_with_a_variant_and_a_dry_run(made: Made) -> None:
         str(out),
     ]
     assert evaluation(out).untrained is None
-    refused = here(*words, "--limit", 5, "--out", out, code=2).stderr.splitlines()
+    refused = invoke(*words, "--limit", 5, "--out", out, code=2).stderr.splitlines()
     assert "holds an evaluation with rows" in refused[-1]
 
 
@@ -290,10 +292,10 @@ def test_both_sides_are_loaded_in_the_declared_precision(
 
 def test_the_declared_precision_is_recorded(made: Made, post_cot: Path) -> None:
     words = ["evaluate", post_cot, "--source", made.questions, "--split", "test"]
-    here(*words, "--base", made.tiny, "--precision", "bfloat16")
+    invoke(*words, "--base", made.tiny, "--precision", "bfloat16")
     out = post_cot / "evaluations" / "test.jsonl-test-bfloat16"
     assert evaluation(out).evaluated.precision is Precision.BFLOAT16
-    refused = here(*words, "--base", made.tiny, "--out", out, code=2)
+    refused = invoke(*words, "--base", made.tiny, "--out", out, code=2)
     assert "holds an evaluation with precision 'bfloat16'" in refused.stderr
 
 
@@ -320,7 +322,7 @@ def test_questions_of_a_build_are_its_evaluation_splits(
         "--out",
         build,
     )
-    done = here(
+    done = invoke(
         "evaluate",
         made.tiny,
         "--source",
@@ -332,7 +334,7 @@ def test_questions_of_a_build_are_its_evaluation_splits(
     )
     assert done.stdout.splitlines()[0] == "source/validation: 3 questions, label_only@1"
     record_run_source(post_cot, str(build))
-    done = here(
+    done = invoke(
         "evaluate",
         post_cot,
         "--split",
@@ -344,7 +346,7 @@ def test_questions_of_a_build_are_its_evaluation_splits(
     )
     assert done.stdout.splitlines()[0] == "source/validation: 3 questions, post_cot@1"
     (post_cot / RUN_SOURCE).unlink()
-    done = here(
+    done = invoke(
         "evaluate",
         made.tiny,
         "--source",
@@ -438,7 +440,7 @@ def test_what_it_refuses_is_one_line(
     }
     names = {"QUESTIONS": str(made.questions), "RUN/model": str(post_cot / "model")}
     names |= {"OUT": str(made.root / "refused"), "OUT3": str(made.root / "refused3")}
-    done = here(
+    done = invoke(
         "evaluate",
         students[student],
         *(names.get(word, word) for word in words),

@@ -14,7 +14,7 @@ from cotbuild.schemas.event import (
     ProgressEvent,
     StartedEvent,
 )
-from tests.support.commands import cotbuild, here
+from tests.support.commands import cotbuild, invoke
 
 
 def events_of(path: Path) -> tuple[Event, ...]:
@@ -27,7 +27,7 @@ def build_log(out: Path) -> Path:
 
 def test_a_build_tells_its_phases_its_progress_and_its_end(tmp_path: Path) -> None:
     log, out = tmp_path / "e.jsonl", tmp_path / "b"
-    here("--events", log, "generate", "--teacher", "scripted", "--limit", 8,
+    invoke("--events", log, "generate", "--teacher", "scripted", "--limit", 8,
          "--out", out)  # fmt: skip
     for path in (log, build_log(out)):
         events = events_of(path)
@@ -54,8 +54,8 @@ def test_a_build_tells_its_phases_its_progress_and_its_end(tmp_path: Path) -> No
 def test_the_log_of_a_build_is_that_of_its_newest_run(tmp_path: Path) -> None:
     log, out = tmp_path / "e.jsonl", tmp_path / "b"
     words = ["--events", log, "generate", "--teacher", "scripted", "--out", out]
-    here(*words, "--limit", 2)
-    here(*words, "--limit", 4)
+    invoke(*words, "--limit", 2)
+    invoke(*words, "--limit", 4)
     assert [type(event) for event in events_of(build_log(out))].count(StartedEvent) == 1
     assert [type(event) for event in events_of(log)].count(StartedEvent) == 2
 
@@ -72,7 +72,7 @@ def test_a_command_that_fails_tells_its_error_on_one_line(
     tmp_path: Path, words: list[str], code: int, message: str
 ) -> None:
     log = tmp_path / "e.jsonl"
-    here("--events", log, *words, code=code)
+    invoke("--events", log, *words, code=code)
     *_, end = events_of(log)
     assert isinstance(end, FinishedEvent)
     assert (end.outcome, end.exit_code) == (Outcome.FAILED, code)
@@ -84,8 +84,8 @@ def test_what_is_unscored_is_counted_at_the_end(tmp_path: Path) -> None:
     log, out = tmp_path / "e.jsonl", tmp_path / "b"
     words = ["--events", log, "generate", "--teacher", "scripted", "--limit", 12,
              "--set", "teacher.scripted.rejected_frac=0.5", "--out", out]  # fmt: skip
-    here(*words, code=3)
-    here(*words, "--allow-unscored", code=0)
+    invoke(*words, code=3)
+    invoke(*words, "--allow-unscored", code=0)
     ends = [event for event in events_of(log) if isinstance(event, FinishedEvent)]
     assert [end.exit_code for end in ends] == [3, 0]
     assert [end.outcome for end in ends] == [Outcome.SUCCEEDED] * 2
@@ -108,6 +108,6 @@ def test_a_build_whose_log_cannot_be_written_is_made_and_says_so(
 ) -> None:
     out = tmp_path / "b"
     build_log(out).mkdir(parents=True)
-    done = here("generate", "--teacher", "scripted", "--limit", 2, "--out", out)
+    done = invoke("generate", "--teacher", "scripted", "--limit", 2, "--out", out)
     assert "this run keeps no events" in done.output
     assert (out / "manifest.json").is_file()

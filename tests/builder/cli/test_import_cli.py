@@ -9,7 +9,7 @@ import pytest
 
 from cotbuild.builder.cli.import_ import SHIPPED
 from cotbuild.builder.imports import builtin_recipes
-from tests.support.commands import DATA, here, published, rows, write_questions
+from tests.support.commands import DATA, invoke, published, rows, write_questions
 
 TEXTS = ["Which is wet?", "Which is dry?", "Which is both?"]
 
@@ -52,7 +52,7 @@ def test_an_import_says_what_became_of_every_text_and_runs_once(
         ("Which is not there?", "No idea."),
     ]
     files, out = write_rationales(tmp_path / "r.jsonl", pairs), tmp_path / "b"
-    done = here(*words(files, source, out))
+    done = invoke(*words(files, source, out))
     understood, *lines = done.stderr.splitlines()
     assert understood.startswith("source q.jsonl/train: JSON Lines: choice questions")
     assert understood.endswith("(change with --source-map, --kind, --target-is)")
@@ -73,18 +73,20 @@ def test_an_import_says_what_became_of_every_text_and_runs_once(
         (0, {"file": "r.jsonl", "row": 1, "position": 0}),
     ]
     assert [row["flags"] for row in found] == [[], [], ["duplicate"]]
-    here("verify", out)
+    invoke("verify", out)
     before = published(out)
-    again = here(*words(files, source, out)).stdout.splitlines()
+    again = invoke(*words(files, source, out)).stdout.splitlines()
     assert again[0] == "no open requests, no server started: the build is up to date"
     write_rationales(files, pairs[:2])
-    changed = here(*words(files, source, out))
+    changed = invoke(*words(files, source, out))
     assert "this run replaces the 3 rationales there" in changed.stderr
     write_rationales(files, pairs)
-    here(*words(files, source, out))
+    invoke(*words(files, source, out))
     assert published(out) == before
     assert (
-        here("generate", "--config", out / "build.json", "--out", tmp_path / "c").stderr
+        invoke(
+            "generate", "--config", out / "build.json", "--out", tmp_path / "c"
+        ).stderr
         == done.stderr
     )
     assert published(tmp_path / "c") == before
@@ -95,9 +97,9 @@ def test_a_build_of_answers_that_an_import_replaces_keeps_its_answers(
 ) -> None:
     out = tmp_path / "b"
     generate = ["generate", "--source", source, "--teacher", "scripted", "--out", out]
-    here(*generate)
+    invoke(*generate)
     before = published(out)
-    here(
+    invoke(
         *words(
             write_rationales(
                 tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")]
@@ -107,7 +109,7 @@ def test_a_build_of_answers_that_an_import_replaces_keeps_its_answers(
         )
     )
     assert published(out) != before
-    assert "no open requests" in here(*generate).stdout
+    assert "no open requests" in invoke(*generate).stdout
     assert published(out) == before
 
 
@@ -116,7 +118,7 @@ def test_the_card_says_who_wrote_them_and_under_which_licence(
     source: Path, tmp_path: Path, spelling: str
 ) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
-    here(
+    invoke(
         *words(files, source, tmp_path / "b"),
         "--made-by",
         "A. Person",
@@ -166,7 +168,7 @@ def test_a_wrong_use_is_one_line(
 ) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So.")])
     more = [str(source) if word == "SOURCE" else word for word in more]
-    done = here("import", files, *more, "--out", tmp_path / "b", code=code)
+    done = invoke("import", files, *more, "--out", tmp_path / "b", code=code)
     [line] = done.stderr.splitlines()
     assert message in line
 
@@ -186,7 +188,7 @@ def test_an_import_without_files_takes_the_rationales_of_the_source(
     source: Path, tmp_path: Path, more: list[str], message: str
 ) -> None:
     more = [str(source) if word == "SOURCE" else word for word in more]
-    done = here("import", *more, "--out", tmp_path / "b", code=2)
+    done = invoke("import", *more, "--out", tmp_path / "b", code=2)
     [line] = done.stderr.splitlines()
     assert message in line
 
@@ -208,18 +210,18 @@ def test_a_recognised_file_needs_no_option_and_its_hints_can_be_typed(
     files = tmp_path / "chat.jsonl"
     files.write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "b"
-    done = here("import", files, "--out", out)
+    done = invoke("import", files, "--out", out)
     form, understood, _, warning, *lines = done.stderr.splitlines()
     assert form.startswith("chat.jsonl: read as chat (chat messages with role and")
     assert understood.endswith("(change with --map, --kind)")
     assert warning.startswith("warning: 5 of 5 texts state no answer")
-    here("verify", out)
+    invoke("verify", out)
     hints = [line.split(", if ")[0].split() for line in lines if "--" in line]
     assert len(hints) == 5
     verdicts = []
     for option, *value in hints:
         words = [word.replace("COLUMN", "said") for word in value]
-        again = here("import", files, option, *words, "--dry-run", "--out", tmp_path)
+        again = invoke("import", files, option, *words, "--dry-run", "--out", tmp_path)
         verdicts.append("5 rationales = 5 correct" in again.output)
     assert verdicts.count(True) >= 2  # the closing sentence, and the answers' column
 
@@ -235,9 +237,9 @@ def test_questions_in_the_rows_need_no_source(tmp_path: Path) -> None:
     files.write_text(json.dumps(row) + "\n")
     pairs = ["text=why", "question=q", "target=gold", "choices=opts"]
     mapping = [word for pair in pairs for word in ("--map", pair)]
-    done = here("import", files, *mapping, "--dry-run", "--out", tmp_path / "b")
+    done = invoke("import", files, *mapping, "--dry-run", "--out", tmp_path / "b")
     assert "1 rationale = 1 correct" in done.output
-    twice = here("import", files, *mapping, "--join", "inside", "--source", "bundled",
+    twice = invoke("import", files, *mapping, "--join", "inside", "--source", "bundled",
         "--dry-run", "--out", tmp_path / "b", code=2)  # fmt: skip
     assert "--source 'bundled' with --join inside" in twice.output
 
@@ -245,14 +247,14 @@ def test_questions_in_the_rows_need_no_source(tmp_path: Path) -> None:
 def test_an_unknown_join_of_a_recognised_file_is_one_line(tmp_path: Path) -> None:
     files = tmp_path / "r.jsonl"
     files.write_text('{"question": "Which?", "response": "The answer is 4."}\n')
-    done = here("import", files, "--join", "luck", "--out", tmp_path / "b", code=2)
+    done = invoke("import", files, "--join", "luck", "--out", tmp_path / "b", code=2)
     line = "error: --join is 'luck'. Use one of id, question, order, inside.\n"
     assert done.output == line
 
 
 def test_a_dry_run_writes_nothing(source: Path, tmp_path: Path) -> None:
     files = write_rationales(tmp_path / "r.jsonl", [(TEXTS[0], "So. The answer is A.")])
-    done = here(*words(files, source, tmp_path / "b"), "--dry-run")
+    done = invoke(*words(files, source, tmp_path / "b"), "--dry-run")
     assert done.stdout.splitlines()[1:] == [
         "1 row in 1 file: 1 text = 1 rationale, left out: none; 2 questions without a rationale",
         "1 rationale = 1 incorrect",
@@ -268,7 +270,7 @@ def test_the_help_names_every_recipe() -> None:
 def test_a_published_set_by_its_recipe(tmp_path: Path) -> None:
     files = DATA / "rationales" / "human_cose" / "cose_dev_v1.11.jsonl"
     questions = DATA / "commonsense_qa" / "dev_rand_split.jsonl"
-    done = here(
+    done = invoke(
         "import",
         files,
         "--format",

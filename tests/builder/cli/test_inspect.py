@@ -7,7 +7,7 @@ import pytest
 from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.cli.inspect import Filter, inspect_build, rationale_lines
 from cotbuild.schemas.errors import ConfigError
-from tests.support.commands import HERE, here
+from tests.support.commands import HERE, invoke
 
 LONG = "It is hard. " * 30
 TEXTS = [
@@ -29,7 +29,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> StoredBuild:
     file = folder / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     columns = ["--map", "text=said", "--map", "id=id"]
-    here("import", file, *columns, "--source", file, "--out", folder / "build")
+    invoke("import", file, *columns, "--source", file, "--out", folder / "build")
     return StoredBuild.open(folder / "build")
 
 

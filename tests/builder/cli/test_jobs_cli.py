@@ -13,7 +13,7 @@ from typer.testing import Result
 
 from cotbuild.schemas.service.job import JobKind
 from cotbuild.schemas.service.requests import PlanView, parse_request
-from tests.support.commands import here, start, write_questions
+from tests.support.commands import invoke, start, write_questions
 from tests.support.requests import REQUESTS
 from tests.support.scripted_service import (
     JOB_ID,
@@ -64,7 +64,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedService]:
 
 
 def jobs(*words: object, code: int = 0) -> Result:
-    return here("jobs", *words, code=code)
+    return invoke("jobs", *words, code=code)
 
 
 def test_no_service_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +246,7 @@ def test_a_request_in_a_file_is_submitted(
 def run(service: ScriptedService, *words: object, code: int = 0) -> dict[str, Any]:
     """Run a command with --server and --detach, and return the request it submits."""
     service.will("POST /v1/jobs", reply(job(), 201))
-    done = here(*words, "--server", service.url, "--detach", code=code)
+    done = invoke(*words, "--server", service.url, "--detach", code=code)
     assert done.stdout == f"{JOB_ID}\n"
     sent: dict[str, Any] = json.loads(service.asked[-1].body)
     return sent
@@ -276,11 +276,11 @@ def test_the_dry_run_is_the_plan(service: ScriptedService) -> None:
     )
     service.will("POST /v1/plans", reply(plan.model_dump(mode="json")))
     words = ["generate", "--out", "mine", "--server", service.url, "--dry-run"]
-    done = here(*words)
+    done = invoke(*words)
     assert done.stdout == "plan: 3\n{\n"
     failing = PlanView(kind=JobKind.GENERATE, target="mine", problems=("no questions",))
     service.will("POST /v1/plans", reply(failing.model_dump(mode="json")))
-    assert here(*words, code=1).stderr == "error: no questions\n"
+    assert invoke(*words, code=1).stderr == "error: no questions\n"
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_the_dry_run_is_the_plan(service: ScriptedService) -> None:
 def test_what_has_no_meaning_there(
     words: list[str], fault: str, service: ScriptedService
 ) -> None:
-    done = here(*words, "--server", service.url, code=2)
+    done = invoke(*words, "--server", service.url, code=2)
     assert fault in done.output
     assert done.output.count("\n") == 1
     assert service.asked == []

@@ -16,7 +16,7 @@ from cotbuild.builder.generate.workers.units import choose_unit_size
 from tests.support.commands import (
     PROGRAM,
     cotbuild,
-    here,
+    invoke,
     published,
     start,
     write_questions,
@@ -184,7 +184,7 @@ def test_a_build_on_slurm(tmp_path: Path) -> None:
 
 def test_a_script_of_slurm_passes_on_the_options_of_the_worker() -> None:
     words = ("worker", "b", "--endpoint", "http://x/v1", "--window", 5, "--slurm")
-    lines = here(*words).stdout.splitlines()
+    lines = invoke(*words).stdout.splitlines()
     assert lines[0] == "#!/bin/bash"
     (command,) = [line for line in lines if line.endswith(" &")]
     build = Path("b").absolute()
@@ -196,7 +196,7 @@ def test_a_script_of_slurm_passes_on_the_options_of_the_worker() -> None:
 
 def test_a_manifest_of_kubernetes_passes_on_the_options_of_the_worker() -> None:
     words = ("worker", "s3://b/x", "--wait", 5, "--kubernetes", "--count", 2)
-    job = yaml.safe_load(here(*words, "--image", "i", "--secret", "A=s/k").stdout)
+    job = yaml.safe_load(invoke(*words, "--image", "i", "--secret", "A=s/k").stdout)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["args"][:3] == ["s3://b/x", "--wait", "5"]
     assert job["spec"]["completions"] == 2
@@ -218,14 +218,14 @@ def test_a_manifest_of_kubernetes_passes_on_the_options_of_the_worker() -> None:
     ],
 )
 def test_a_wrong_option_of_a_script_is_one_line(words: list[str], message: str) -> None:
-    done = here("worker", "b", *words, code=2)
+    done = invoke("worker", "b", *words, code=2)
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"error: {message}")
 
 
 def test_a_script_with_hidden_characters_is_refused() -> None:
-    done = here("worker", "b\u202e", "--slurm", code=2)
+    done = invoke("worker", "b\u202e", "--slurm", code=2)
     assert "has characters that cannot be seen" in done.stderr
     assert done.stdout == ""
 
@@ -244,7 +244,7 @@ def test_a_script_with_hidden_characters_is_refused() -> None:
 def test_a_wrong_option_of_an_engine_is_one_line(
     tmp_path: Path, words: list[str], message: str
 ) -> None:
-    done = here("generate", "--out", tmp_path / "b", *words, code=2)
+    done = invoke("generate", "--out", tmp_path / "b", *words, code=2)
     assert done.stderr.splitlines()[0].startswith(f"error: {message}")
 
 
@@ -254,5 +254,5 @@ def test_a_cluster_without_a_token_is_refused_before_anything_is_asked(
     monkeypatch.setenv("RAY_ADDRESS", "10.1.2.3:6379")
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     words = ("--teacher", "scripted", "--workers", 1, "--engine", "ray")
-    done = here("generate", "--out", tmp_path / "b", "--limit", 2, *words, code=2)
+    done = invoke("generate", "--out", tmp_path / "b", "--limit", 2, *words, code=2)
     assert "RAY_AUTH_MODE is not set: whoever reaches such a cluster" in done.stderr

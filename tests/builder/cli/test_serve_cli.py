@@ -17,7 +17,7 @@ from cotbuild.builder.service.settings import ServiceSettings
 from cotbuild.builder.service.tokens import TokenStore
 from cotbuild.schemas.service.principal import Role
 from cotbuild.schemas.service.tokens import NewToken
-from tests.support.commands import PROGRAM, here
+from tests.support.commands import PROGRAM, invoke
 from tests.support.waiting import HANG_S, wait_until
 
 
@@ -125,10 +125,10 @@ def test_one_server_holds_a_root(
 
 def test_other_machines_need_tokens_and_a_proxy(tmp_path: Path) -> None:
     words = ("serve", "--root", tmp_path, "--bind", "0.0.0.0:0", "--no-browser")
-    refused = here(*words, code=2)
+    refused = invoke(*words, code=2)
     assert "there are no tokens" in refused.stderr
     make_token(tmp_path, "ada", Role.ADMIN)
-    refused = here(*words, code=2)
+    refused = invoke(*words, code=2)
     assert "in the clear" in refused.stderr
     assert "--behind-proxy" in refused.stderr
 
@@ -148,19 +148,19 @@ def test_a_wrong_option_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    refused = here(*words, code=2)
+    refused = invoke(*words, code=2)
     assert said in refused.stderr
     assert re.fullmatch(r"error: [^\n]*\n", refused.stderr), refused.stderr
 
 
 def test_tokens_are_listed_without_themselves(tmp_path: Path) -> None:
     words = ("add", "alice", "--role", "runner", "--hub-token-env", "ALICE_HF")
-    added = here("serve", "token", *words, "--root", tmp_path)
+    added = invoke("serve", "token", *words, "--root", tmp_path)
     assert re.fullmatch(r"cot_[\w-]{43}\n", added.stdout)
-    listed = here("serve", "token", "list", "--root", tmp_path).stdout
+    listed = invoke("serve", "token", "list", "--root", tmp_path).stdout
     assert re.fullmatch(r"alice  runner  \S+  publishes with ALICE_HF\n", listed)
-    here("serve", "token", "remove", "alice", "--root", tmp_path)
-    assert here("serve", "token", "list", "--root", tmp_path).stdout == ""
+    invoke("serve", "token", "remove", "alice", "--root", tmp_path)
+    assert invoke("serve", "token", "list", "--root", tmp_path).stdout == ""
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from cotbuild.builder.study.folder import (
 )
 from cotbuild.schemas.study.declaration import StudyQuestions
 from cotbuild.schemas.study.version_2 import StudyV2
-from tests.support.commands import cotbuild, here, start
+from tests.support.commands import cotbuild, invoke, start
 from tests.support.studies.small import make_study
 
 
@@ -78,7 +78,7 @@ def test_it_ends_with_a_small_file_a_cell_and_a_report(done: Path) -> None:
 def test_run_again_it_trains_and_asks_nothing_and_says_the_same(study: Path) -> None:
     before = {path: path.read_bytes() for path in (study.parent / "cells").iterdir()}
     report = {path: path.read_bytes() for path in (study.parent / "report").iterdir()}
-    again = here("study", study)
+    again = invoke("study", study)
     assert "training" not in again.stderr
     assert len(read_question_accesses(study.parent)) == len(before)
     assert {
@@ -87,7 +87,7 @@ def test_run_again_it_trains_and_asks_nothing_and_says_the_same(study: Path) -> 
     assert {
         path: path.read_bytes() for path in (study.parent / "report").iterdir()
     } == report
-    only = here("study", study, "--report-only")
+    only = invoke("study", study, "--report-only")
     assert again.stdout.endswith(only.stdout)
 
 
@@ -98,7 +98,7 @@ def test_cells_alone_are_enough_on_another_machine_and_the_report_follows_them(
     shutil.rmtree(folder / ".work")
     shutil.rmtree(folder / "report")
     (folder / "cells" / "post_cot.student.8.parts.s2.json").unlink()
-    done = here("study", study)
+    done = invoke("study", study)
     assert done.stderr.count(": training") == 1
     assert "two: 2/2 cells" in done.stdout
     assert len(read_question_accesses(folder)) == len(read_cells(folder)) + 1
@@ -114,7 +114,7 @@ def test_a_changed_claim_is_told_and_the_old_ones_stand(study: Path) -> None:
         "claim": "as_good",
     }
     edit(study, comparisons=[*claims, late], margin=7.5)
-    here("study", study)
+    invoke("study", study)
     record = read_registration(study.parent)
     assert record is not None
     assert [(one.field, one.cells) for one in record.changes] == [
@@ -160,7 +160,7 @@ def test_what_does_not_fit_the_cells_is_refused_in_a_line(
 ) -> None:
     edit(study, **fields)
     before = {path: path.read_bytes() for path in (study.parent / "cells").iterdir()}
-    done = here("study", study, code=code)
+    done = invoke("study", study, code=code)
     assert said in done.stderr
     assert (
         len([line for line in done.stderr.splitlines() if line.startswith("error: ")])
@@ -176,14 +176,16 @@ def test_more_rows_than_there_are_and_variants_that_are_missing_are_refused(
 ) -> None:
     stages = yaml.safe_load(study.read_text())["stages"]
     edit(study, stages=[{**stages[0], "rows": [8, 5000]}, stages[1]])
-    assert "rows 5000: variant 'label_only' has " in here("study", study, code=2).stderr
+    assert (
+        "rows 5000: variant 'label_only' has " in invoke("study", study, code=2).stderr
+    )
     edit(
         study,
         stages=[*stages, {**stages[1], "name": "x", "variants": ["post_cot_swapped"]}],
     )
     assert (
         "no variant 'post_cot_swapped'. Choose one of"
-        in here("study", study, code=2).stderr
+        in invoke("study", study, code=2).stderr
     )
 
 
@@ -195,7 +197,7 @@ def test_a_gate_that_is_not_passed_ends_it_before_any_test_question(
     shutil.copy(done / "STUDY.yaml", path)
     stages = yaml.safe_load(path.read_text())["stages"]
     edit(path, train={"epochs": 1.0, "lr": 1e-7}, stages=[{**stages[0], "seeds": [0]}])
-    ended = here("study", path, code=1)
+    ended = invoke("study", path, code=1)
     assert "error: gate failed: label_only is " in ended.stderr
     assert "No test question was evaluated. Try more rows" in ended.stderr
     assert read_question_accesses(path.parent) == []
@@ -209,15 +211,15 @@ def test_init_writes_a_study_that_can_be_read_and_never_over_another(
     done: Path, tmp_path: Path
 ) -> None:
     build = read_study(done / "STUDY.yaml").source
-    said = here("study", "init", build, "--out", tmp_path, code=2)
+    said = invoke("study", "init", build, "--out", tmp_path, code=2)
     assert (
         "no variants ['pre_cot', 'post_cot_shuffled_words']. Derive the paper set with `cotbuild variants"
         in said.stderr
     )
     whole = tmp_path / "whole"
     shutil.copytree(build, whole)
-    cotbuild("variants", whole)
-    here("study", "init", whole, "--out", tmp_path / "new", "--rows", "8")
+    invoke("variants", whole)
+    invoke("study", "init", whole, "--out", tmp_path / "new", "--rows", "8")
     study = read_study(tmp_path / "new" / "STUDY.yaml")
     assert isinstance(study, StudyV2)
     assert [stage.name for stage in study.stages] == ["main"]
@@ -231,7 +233,7 @@ def test_init_writes_a_study_that_can_be_read_and_never_over_another(
     # Too few questions to hold some out, so the evaluation split is divided.
     assert study.dev == StudyQuestions(split="validation", first=12)
     assert study.test == StudyQuestions(split="validation", skip=12)
-    again = here("study", "init", whole, "--out", tmp_path / "new", code=2)
+    again = invoke("study", "init", whole, "--out", tmp_path / "new", code=2)
     assert "STUDY.yaml: already exists" in again.stderr
 
 

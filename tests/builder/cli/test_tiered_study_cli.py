@@ -24,7 +24,7 @@ from cotbuild.builder.study.folder import (
 )
 from cotbuild.schemas.study.record import Cell
 from cotbuild.schemas.study.version_2 import StudyV2
-from tests.support.commands import cotbuild, here, start
+from tests.support.commands import cotbuild, invoke, start
 from tests.support.studies.small import make_study, tiered_values
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
@@ -134,7 +134,7 @@ def test_the_sensitivity_stage_has_cells_of_its_own(done: Path) -> None:
 def test_run_again_it_trains_nothing(study: Path) -> None:
     cells = study.parent / "cells"
     before = {path: path.read_bytes() for path in cells.iterdir()}
-    assert "training" not in here("study", study).stderr
+    assert "training" not in invoke("study", study).stderr
     assert {path: path.read_bytes() for path in cells.iterdir()} == before
 
 
@@ -148,7 +148,7 @@ def test_a_seed_that_another_kind_of_processor_began_is_left_to_it(
         if one["seed"] == 2:
             one["processor"] = "Another CPU"
     path.write_text(json.dumps(record))
-    ended = here("study", study)
+    ended = invoke("study", study)
     assert "seeds [2] were begun on Another CPU" in ended.stderr
     assert "look 2 of 2 (3 seeds): 1 of 2 cells are finished" in ended.stderr
     assert "training" not in ended.stderr
@@ -160,17 +160,17 @@ def test_what_is_held_out_and_what_is_trained_on_must_be_there(study: Path) -> N
     test = {"split": "train", "unseen": True, "count": 40}
     edit(study, test=test)
     assert "dev and test hold out 46 questions of train, which has 40" in (
-        here("study", study, code=2).stderr
+        invoke("study", study, code=2).stderr
     )
     edit(study, test={**test, "split": "dev"})
     assert "test: unseen questions of 'dev', and the build has rationales" in (
-        here("study", study, code=2).stderr
+        invoke("study", study, code=2).stderr
     )
     stage = declared.stages[0].model_dump(mode="json")
     edit(study, test={**test, "count": 8}, stages=[{**stage, "rows": [27]}])
     assert (
         "rows 27: the variants of the study share "
-        in here("study", study, code=2).stderr
+        in invoke("study", study, code=2).stderr
     )
 
 
@@ -194,11 +194,11 @@ def test_a_dry_run_says_what_is_left_and_writes_nothing(
 
 
 def test_a_dry_run_counts_what_is_left_of_the_sensitivity_stage(study: Path) -> None:
-    lines = here("study", study, "--dry-run").stdout.splitlines()
+    lines = invoke("study", study, "--dry-run").stdout.splitlines()
     assert lines[-1] == "nothing is left to train"
     for path in (study.parent / SENSITIVITY).iterdir():
         path.unlink()
-    lines = here("study", study, "--dry-run").stdout.splitlines()
+    lines = invoke("study", study, "--dry-run").stdout.splitlines()
     assert lines[-2].startswith("sensitivity: 0 trials and 2 cells left, ")
     assert lines[-1].startswith("about ")
 
@@ -208,7 +208,7 @@ def test_another_variant_of_the_sensitivity_stage_chooses_for_itself(
 ) -> None:
     stage = {"grid": {"lr": [0.02]}, "variants": ["label_only"], "seeds": [0]}
     edit(study, sensitivity=stage)
-    here("study", study)
+    invoke("study", study)
     record = need_registration(study.parent)
     assert [one.variant for one in record.sensitivity] == ["post_cot", "label_only"]
     own = read_cells(study.parent, SENSITIVITY)
@@ -224,7 +224,7 @@ def test_a_stage_that_is_added_later_trains_its_own_cells_alone(study: Path) -> 
     (stage,) = yaml.safe_load(study.read_text())["stages"]
     later = {**stage, "name": "later", "variants": ["label_only"], "seeds": [3]}
     edit(study, stages=[stage, later], secondary_metrics=[])
-    ended = here("study", study)
+    ended = invoke("study", study)
     assert ended.stderr.count(": training") == 1
     cells = read_cells(study.parent)
     (added,) = [key for key in cells if key not in before]

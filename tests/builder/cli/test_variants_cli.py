@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.commands import here, published, rows, write_questions
+from tests.support.commands import invoke, published, rows, write_questions
 
 TEXTS = [f"Which of these {number} things floats?" for number in range(30)]
 SET = "label_only,pre_cot,post_cot,post_cot_shuffled_words,post_cot_swapped,two_tasks,rationale_only,label_only_all"
@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--samples",
         2,
     ]
-    here("generate", *words, "--out", folder / "b")
+    invoke("generate", *words, "--out", folder / "b")
     return folder / "b"
 
 
@@ -42,7 +42,7 @@ def build(made: Path, tmp_path: Path) -> Path:
 
 
 def variants(build: Path, *more: object, only: str = SET) -> list[str]:
-    return here("variants", build, "--only", only, *more).stdout.splitlines()
+    return invoke("variants", build, "--only", only, *more).stdout.splitlines()
 
 
 def test_a_set_holds_the_same_rationales_in_every_variant(build: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_set_holds_the_same_rationales_in_every_variant(build: Path) -> None:
         for row in rows(build)
         if row["verdict"] == "correct"
     ]
-    here("verify", build, "--all")
+    invoke("verify", build, "--all")
 
 
 def test_evaluation_splits_carry_prompt_choices_and_target_and_no_rationale(
@@ -113,7 +113,7 @@ def test_other_variants_take_the_place_of_those_that_stood_there(build: Path) ->
     assert set(published(build)) - base == {
         "label_only/train-00000-of-00001.parquet", "label_only/validation-00000-of-00001.parquet",
     }  # fmt: skip
-    here("verify", build)
+    invoke("verify", build)
 
 
 def test_a_generate_that_changes_rationales_says_that_it_deletes_variants_and_an_idle_one_leaves_them(
@@ -130,10 +130,10 @@ def test_a_generate_that_changes_rationales_says_that_it_deletes_variants_and_an
         "--out",
         build,
     ]
-    idle = here("generate", *words, "--samples", 2)
+    idle = invoke("generate", *words, "--samples", 2)
     assert "up to date" in idle.stdout
     assert (build / "post_cot").exists()
-    less = here("generate", *words, "--samples", 1)
+    less = invoke("generate", *words, "--samples", 1)
     assert (
         "8 variants will be kept if the rationales and questions come out unchanged"
         in less.stderr
@@ -143,7 +143,7 @@ def test_a_generate_that_changes_rationales_says_that_it_deletes_variants_and_an
         in less.stderr
     )
     assert not (build / "post_cot").exists()
-    here("verify", build)
+    invoke("verify", build)
 
 
 def test_filters_choose_rationales_and_every_one_left_out_is_counted(
@@ -174,32 +174,33 @@ def test_a_damaged_row_is_found_by_deriving_it_again(build: Path) -> None:
         path.write_bytes(other.read_bytes())
         assert (
             f"{name}/train-00000-of-00001.parquet: "
-            in here("verify", build, code=1).stderr
+            in invoke("verify", build, code=1).stderr
         )
         path.write_bytes(before)
     manifest = json.loads((build / "manifest.json").read_text())
     manifest["variants"]["made"]["seed"] = 7  # all checksums fit, the rows do not
     (build / "manifest.json").write_text(json.dumps(manifest))
     assert (
-        "is derived from the rationale" in here("verify", build, "--all", code=1).stderr
+        "is derived from the rationale"
+        in invoke("verify", build, "--all", code=1).stderr
     )
 
 
 def test_diff_shows_both_sides_with_what_differs_marked(build: Path) -> None:
     variants(build)
-    said = here(
+    said = invoke(
         "diff", build, "post_cot", "post_cot_shuffled_words", "--limit", 1
     ).stdout
     assert "Question: " in said
     assert "│ post_cot_shuffled_words" in said
     assert "[" in said
     assert max(map(len, said.splitlines())) <= 100
-    same = here("diff", build, "label_only", "label_only_all", "--limit", 1).stdout
+    same = invoke("diff", build, "label_only", "label_only_all", "--limit", 1).stdout
     assert "[" not in same
 
 
 def test_the_list_explains_every_variant_with_an_example() -> None:
-    said = here("variants", "--list").stdout
+    said = invoke("variants", "--list").stdout
     assert "post_cot_reversed: The label, then the words from last to first." in said
     assert "sinks. stone A floats." in said
     assert "set paper: label_only, pre_cot, post_cot" in said
@@ -215,10 +216,10 @@ def test_a_variant_of_ones_own(build: Path, tmp_path: Path) -> None:
         "variants:\n"
         "  - {name: mine, about: Mine., placement: post_cot, transforms: [{do: reverse}, {do: cut, count: 2}]}\n"
     )
-    here("variants", build, "--spec", spec)
+    invoke("variants", build, "--spec", spec)
     with_rationale = [row for row in rows(build, "mine") if row["rationale_start"]]
     assert {str(row["completion"]).count(" ") for row in with_rationale} == {3}
-    here("verify", build, "--all")
+    invoke("verify", build, "--all")
 
 
 def test_a_list_of_words_is_bound_by_name_and_needed_to_verify(
@@ -228,15 +229,15 @@ def test_a_list_of_words_is_bound_by_name_and_needed_to_verify(
     words.write_text("question everyday reading")
     assert (
         "--file words=PATH"
-        in here("variants", build, "--only", "post_cot_listed", code=2).stderr
+        in invoke("variants", build, "--only", "post_cot_listed", code=2).stderr
     )
     variants(build, "--file", f"words={words}", only="post_cot_listed")
-    assert "--file words=PATH" in here("verify", build, code=2).stderr
-    here("verify", build, "--file", f"words={words}")
+    assert "--file words=PATH" in invoke("verify", build, code=2).stderr
+    invoke("verify", build, "--file", f"words={words}")
     words.write_text("other")
     assert (
         "were derived with"
-        in here("verify", build, "--file", f"words={words}", code=2).stderr
+        in invoke("verify", build, "--file", f"words={words}", code=2).stderr
     )
 
 
@@ -272,7 +273,7 @@ def test_a_wrong_use_is_one_line_and_leaves_the_build_as_it_was(
     build: Path, words: list[str], code: int, message: str
 ) -> None:
     before = published(build)
-    done = here("variants", build, *words, code=code)
+    done = invoke("variants", build, *words, code=code)
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert message in line
     assert published(build) == before
@@ -280,8 +281,8 @@ def test_a_wrong_use_is_one_line_and_leaves_the_build_as_it_was(
 
 
 def test_without_a_build_there_are_no_variants(tmp_path: Path) -> None:
-    assert "no manifest.json" in here("variants", tmp_path / "none", code=1).stderr
-    assert "Pass the folder of a build" in here("variants", code=2).stderr
+    assert "no manifest.json" in invoke("variants", tmp_path / "none", code=1).stderr
+    assert "Pass the folder of a build" in invoke("variants", code=2).stderr
 
 
 def test_balance_keeps_equally_many_of_each_target(tmp_path: Path) -> None:
@@ -292,13 +293,13 @@ def test_balance_keeps_equally_many_of_each_target(tmp_path: Path) -> None:
     source = tmp_path / "train.jsonl"
     source.write_text("".join(json.dumps(line) + "\n" for line in lines))
     build = tmp_path / "b"
-    here("generate", "--source", source, "--teacher", "scripted", "--out", build)
+    invoke("generate", "--source", source, "--teacher", "scripted", "--out", build)
     verdicts = "verdicts=correct,incorrect"
     options = ("--filter", verdicts, "--filter", "balance=target")
-    done = here("variants", build, "--only", "label_only", *options)
+    done = invoke("variants", build, "--only", "label_only", *options)
     assert Counter(row["target"] for row in rows(build, "label_only")) == {
         "A": 10,
         "B": 10,
     }
     assert done.stdout.startswith("30 rationales = 20 selected + 10 not_balanced")
-    here("verify", build)
+    invoke("verify", build)

@@ -14,7 +14,7 @@ import pytest
 
 from cotbuild.builder.cli.view import has_display, open_browser
 from cotbuild.builder.web.server import bind
-from tests.support.commands import PROGRAM, cotbuild, here
+from tests.support.commands import PROGRAM, invoke
 from tests.support.waiting import HANG_S
 
 COMMAND = [*PROGRAM, "view"]
@@ -24,7 +24,7 @@ COMMAND = [*PROGRAM, "view"]
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("builds") / "small"
     options = ("--source", "bundled", "--teacher", "scripted", "--limit", "2")
-    cotbuild("generate", *options, "--out", out)
+    invoke("generate", *options, "--out", out)
     return out
 
 
@@ -70,7 +70,7 @@ def test_the_address_works_once_and_ctrl_c_ends_it(
 def test_the_port_that_was_asked_for_may_be_taken(build: Path) -> None:
     with bind("127.0.0.1", 0) as sock:
         port = sock.getsockname()[1]
-        done = here("view", build, "--port", port, code=2)
+        done = invoke("view", build, "--port", port, code=2)
     assert done.stderr.startswith(f"error: 127.0.0.1:{port}: cannot be listened at")
     assert done.stderr.count("\n") == 1
 
@@ -89,7 +89,7 @@ def test_a_wrong_argument_is_one_line(
     build: Path, tmp_path: Path, words: tuple[str, ...], code: int, message: str
 ) -> None:
     named = [word.format(tmp=tmp_path, build=build) for word in words]
-    done = here("view", *named, code=code)
+    done = invoke("view", *named, code=code)
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")

@@ -19,7 +19,7 @@ from cotbuild.builder.launchers.local import WorkerRecord
 from cotbuild.schemas.files import read_record
 from tests.support.commands import (
     cotbuild,
-    here,
+    invoke,
     published,
     start,
     write_questions,
@@ -57,7 +57,7 @@ def scripted(source: Path, out: Path, *more: object) -> list[object]:
 def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build that a run without workers makes."""
     out = tmp_path_factory.mktemp("whole") / "b"
-    here(*scripted(source, out))
+    invoke(*scripted(source, out))
     return out
 
 
@@ -265,7 +265,7 @@ def test_a_run_without_workers_ends_and_says_how_to_go_on(
 ) -> None:
     out = tmp_path / "b"
     words = scripted(source, out, "--workers", 0, "--worker-timeout", 0.5)
-    done = here(*words, code=3)
+    done = invoke(*words, code=3)
     waiting = f"waiting for workers: cotbuild worker {out}"
     assert waiting in done.stderr.splitlines()
     assert done.stderr.splitlines()[-1].startswith(
@@ -312,7 +312,9 @@ def test_a_dry_run_says_how_many_units_and_workers(
     source: Path, tmp_path: Path
 ) -> None:
     for number, words in ((2, "for 2 workers"), (0, "for workers that join")):
-        done = here(*scripted(source, tmp_path / "b", "--workers", number, "--dry-run"))
+        done = invoke(
+            *scripted(source, tmp_path / "b", "--workers", number, "--dry-run")
+        )
         assert "workers: 8 units of at most 16 chains, " + words in done.stdout
     assert not (tmp_path / "b").exists()
 
@@ -341,13 +343,13 @@ def test_a_wrong_option_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     more = ["--out", "b"] if words[0] == "generate" else []
-    done = here(*words, *more, code=code)
+    done = invoke(*words, *more, code=code)
     assert done.stderr.splitlines()[-1].startswith(f"error: {message}")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_worker_without_a_plan_ends_after_its_wait(tmp_path: Path) -> None:
-    done = here("worker", tmp_path, "--id", "w", "--wait", 0)
+    done = invoke("worker", tmp_path, "--id", "w", "--wait", 0)
     assert done.stdout == (
         "w: 0 units finished, 0 requests, 0 + 0 tokens; no plan came in 0:00\n"
     )

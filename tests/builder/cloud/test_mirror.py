@@ -24,7 +24,7 @@ from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import PausedError, StoreError
 from tests.builder.cloud.conftest import new_place, use_server
-from tests.support.commands import cotbuild, here, published, write_questions
+from tests.support.commands import cotbuild, invoke, published, write_questions
 from tests.support.fault_proxy import run_fault_proxy
 from tests.support.http_teacher import Server, free_port, serve
 from tests.support.image_builds import write_image_questions
@@ -81,22 +81,22 @@ def test_a_build_on_a_store_is_the_build_in_a_folder(
 ) -> None:
     words = ("generate", "--source", "bundled", "--teacher", "scripted", "--out")
     local = tmp_path / "local"
-    here(*words, local)
-    done = here(*words, place)
+    invoke(*words, local)
+    done = invoke(*words, place)
     assert f"\n{place}  fingerprint " in done.stdout
     assert "no open requests" not in done.stdout
-    again = here(*words, place)
+    again = invoke(*words, place)
     assert "the build is up to date" in again.stdout
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "elsewhere"))
-    assert "72 already answered, 0 to send" in here(*words, place, "--dry-run").output
-    shown = here("inspect", place, "--limit", "1")
+    assert "72 already answered, 0 to send" in invoke(*words, place, "--dry-run").output
+    shown = invoke("inspect", place, "--limit", "1")
     assert shown.stdout.startswith(f"{place}  fingerprint ")
-    here("variants", local, "--only", "post_cot")
-    here("variants", place, "--only", "post_cot")
-    assert "verified" in here("verify", place).stdout
+    invoke("variants", local, "--only", "post_cot")
+    invoke("variants", place, "--only", "post_cot")
+    assert "verified" in invoke("verify", place).stdout
     (mirror,) = (tmp_path / "elsewhere" / "stores").glob("*-write/build")
     assert published(mirror) == published(local)
-    assert "next: cotbuild diff s3://" in here("variants", place).stdout
+    assert "next: cotbuild diff s3://" in invoke("variants", place).stdout
 
 
 def test_a_run_without_workers_is_refused_while_one_is_at_work(
@@ -109,22 +109,22 @@ def test_a_run_without_workers_is_refused_while_one_is_at_work(
     board.publish(plan)
     take_unit(board, plan, "node7")
     words = ("generate", "--source", "bundled", "--teacher", "scripted", "--out", place)
-    done = here(*words, code=1)
+    done = invoke(*words, code=1)
     assert f"error: {place}: workers are at work on it: node7. Wait" in done.stderr
     board.send(plan.name, "closed")
-    here(*words)
+    invoke(*words)
 
 
 def test_only_two_versions_stay_and_a_stale_mirror_takes_the_newest(
     place: StoreUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here("generate", "--source", "bundled", "--teacher", "scripted", "--out", place)
+    invoke("generate", "--source", "bundled", "--teacher", "scripted", "--out", place)
     for only in ("post_cot", "label_only", "pre_cot"):
         # Each from a machine of its own.
         monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / only))
-        here("variants", place, "--only", only)
+        invoke("variants", place, "--only", only)
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "cache"))
-    unknown = here("diff", place, "post_cot", "pre_cot", code=2)
+    unknown = invoke("diff", place, "post_cot", "pre_cot", code=2)
     assert "no variant 'post_cot'" in unknown.output
     assert files_of(place)["heads"] == 2
 
@@ -173,7 +173,7 @@ def test_a_killed_run_goes_on_from_another_machine(
     local = tmp_path / "local"
     cotbuild(*generate_words(source, teacher, local))
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "third"))
-    assert f"{NUM_QUESTIONS} rationales" in here("inspect", place).stdout
+    assert f"{NUM_QUESTIONS} rationales" in invoke("inspect", place).stdout
 
 
 @pytest.mark.slow
@@ -280,16 +280,16 @@ def test_a_build_with_pictures_is_read_and_published_in_two_versions(
 ) -> None:
     source = write_image_questions(tmp_path / "questions", "train", range(4))
     words = ("generate", "--source", source, "--teacher", "scripted", "--out", place)
-    here(*words)
+    invoke(*words)
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "reader"))
     released = place._replace(prefix=place.prefix + "-released")
-    here("publish", place, released)
+    invoke("publish", place, released)
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "another"))
-    here("variants", place, "--only", "post_cot")
+    invoke("variants", place, "--only", "post_cot")
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "reader"))
-    assert "4 rationales" in here("inspect", place).stdout
-    here("publish", place, released)
-    assert "verified" in here("verify", released).stdout
+    assert "4 rationales" in invoke("inspect", place).stdout
+    invoke("publish", place, released)
+    assert "verified" in invoke("verify", released).stdout
 
 
 def test_a_build_that_was_deleted_and_built_anew_is_brought_anew(
@@ -301,9 +301,9 @@ def test_a_build_that_was_deleted_and_built_anew_is_brought_anew(
         monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "writer"))
         source = write_questions(tmp_path / "q.jsonl", [text])
         words = ("--teacher", "scripted", "--out", place)
-        here("generate", "--source", source, *words)
+        invoke("generate", "--source", source, *words)
         monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "reader"))
-        assert text in here("inspect", place).stdout
+        assert text in invoke("inspect", place).stdout
 
     build("Does a stone float?")
     for blobs in (open_blobs(place), open_blobs(place.child(".answers"))):
@@ -332,10 +332,10 @@ def test_a_run_goes_on_while_the_store_fails_now_and_then(
             "torn_answer": 0.03,
         }
         words = ("generate", "--source", "bundled", "--teacher", "scripted", "--out")
-        here(*words, place)
+        invoke(*words, place)
         proxy.shares = {}
         assert proxy.made.total() > 0
-        assert "verified" in here("verify", place).stdout
+        assert "verified" in invoke("verify", place).stdout
 
 
 def test_a_store_that_is_gone_is_one_line_and_nothing_is_lost(
@@ -347,7 +347,7 @@ def test_a_store_that_is_gone_is_one_line_and_nothing_is_lost(
     assert "the connection failed. Check the connection" in gone.stderr
     assert SECRET not in gone.stdout + gone.stderr
     use_server(moto, monkeypatch)
-    here(*words)
+    invoke(*words)
     newest = SnapshotStore(open_blobs(place)).newest()
     assert newest is not None
     assert newest.number == 1
@@ -361,10 +361,10 @@ def test_readers_do_not_wait_for_each_other_and_say_whom_they_wait_for(
             read_versions.append(published(mirror.folder))
 
     read_versions: list[object] = []
-    here("generate", "--source", "bundled", "--teacher", "scripted", "--out", place)
+    invoke("generate", "--source", "bundled", "--teacher", "scripted", "--out", place)
     with open_mirror(place, Terminal(), "read"):
         read()  # in one process it would wait forever for itself
-        here("variants", place, "--only", "post_cot")
+        invoke("variants", place, "--only", "post_cot")
         capsys.readouterr()
         printed = ""
 
@@ -385,12 +385,12 @@ def test_readers_do_not_wait_for_each_other_and_say_whom_they_wait_for(
 @pytest.mark.parametrize("command", ["inspect", "diff"])
 def test_no_build_there_is_one_line(place: StoreUrl, command: str) -> None:
     names = ["a", "b"] if command == "diff" else []
-    done = here(command, place, *names, code=1)
+    done = invoke(command, place, *names, code=1)
     assert f"{place}: no finished build there" in done.output
 
 
 def test_credentials_in_an_out_are_refused_unseen() -> None:
-    done = here(
+    done = invoke(
         *("generate", "--source", "bundled", "--teacher", "scripted"),
         *("--out", "s3://KEY:hunter2@bucket/a"),
         code=2,

@@ -14,7 +14,7 @@ from cotbuild.builder.cloud.urls import StoreUrl
 from cotbuild.builder.release.store import StoreTarget
 from cotbuild.schemas.errors import ConfigError, PublishError
 from tests.builder.cloud.conftest import new_place, use_server
-from tests.support.commands import PROGRAM, here, published
+from tests.support.commands import PROGRAM, invoke, published
 from tests.support.fault_proxy import run_fault_proxy
 from tests.support.http_teacher import free_port
 from tests.support.object_stores import ObjectServer
@@ -24,8 +24,8 @@ from tests.support.waiting import HANG_S, wait_until
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("builds") / "build"
-    here("generate", "--source", "bundled", "--teacher", "scripted", "--out", out)
-    here("variants", out, "--only", "post_cot,label_only")
+    invoke("generate", "--source", "bundled", "--teacher", "scripted", "--out", out)
+    invoke("variants", out, "--only", "post_cot,label_only")
     return out
 
 
@@ -42,18 +42,18 @@ def place(
 def test_a_release_goes_up_and_comes_back(
     build: Path, place: StoreUrl, tmp_path: Path
 ) -> None:
-    plan = here("publish", build, place, "--tag", "v1", "--dry-run")
+    plan = invoke("publish", build, place, "--tag", "v1", "--dry-run")
     assert "dry run: nothing was sent" in plan.stdout
-    first = here("publish", build, place, "--tag", "v1")
+    first = invoke("publish", build, place, "--tag", "v1")
     assert "read back and compared" in first.stdout
     assert f"next: cotbuild pull {place}@v1 DIR" in first.stdout
-    again = here("publish", build, place, "--tag", "v1")
+    again = invoke("publish", build, place, "--tag", "v1")
     assert f"nothing to publish: {place}@v1 is this release already" in again.stdout
-    here("publish", build, place, "--tag", "v2", "--configs", "post_cot")
-    assert "verified" in here("verify", f"{place}@v1").stdout
-    here("pull", f"{place}@v1", tmp_path / "pulled")
+    invoke("publish", build, place, "--tag", "v2", "--configs", "post_cot")
+    assert "verified" in invoke("verify", f"{place}@v1").stdout
+    invoke("pull", f"{place}@v1", tmp_path / "pulled")
     assert (tmp_path / "pulled" / "label_only").is_dir()
-    here("pull", place, tmp_path / "newest")
+    invoke("pull", place, tmp_path / "newest")
     assert not (tmp_path / "newest" / "label_only").exists()
     original, pulled = published(build), published(tmp_path / "pulled")
     rows = {path for path in original if path.endswith(".parquet")}
@@ -63,13 +63,15 @@ def test_a_release_goes_up_and_comes_back(
 
 
 def test_a_tag_is_not_moved_unless_asked(build: Path, place: StoreUrl) -> None:
-    here("publish", build, place, "--tag", "v1")
-    taken = here(
+    invoke("publish", build, place, "--tag", "v1")
+    taken = invoke(
         "publish", build, place, "--tag", "v1", "--configs", "post_cot", code=1
     )
     assert "names another release" in taken.output
-    here("publish", build, place, "--tag", "v1", "--configs", "post_cot", "--move-tag")
-    unknown = here("verify", f"{place}@v9", code=1)
+    invoke(
+        "publish", build, place, "--tag", "v1", "--configs", "post_cot", "--move-tag"
+    )
+    unknown = invoke("verify", f"{place}@v9", code=1)
     assert "no tag or commit 'v9'. Tags there: v1." in unknown.output
 
 
@@ -112,7 +114,7 @@ def test_a_commit_goes_on_top_of_a_tag_that_came_meanwhile(
 def test_private_is_refused_where_a_bucket_decides(
     build: Path, place: StoreUrl
 ) -> None:
-    refused = here("publish", build, place, "--private", code=2)
+    refused = invoke("publish", build, place, "--private", code=2)
     assert f"{place}: --private" in refused.output
     with pytest.raises(ConfigError, match="who may read a bucket"):
         Build.open(build).publish(str(place), private=True, progress=False)
@@ -125,19 +127,19 @@ def test_a_release_is_not_published_over_a_build(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COTBUILD_CACHE", str(tmp_path / "cache"))
-    here("generate", "--source", "bundled", "--teacher", "scripted", "--out", place)
-    refused = here("publish", build, place, code=1)
+    invoke("generate", "--source", "bundled", "--teacher", "scripted", "--out", place)
+    refused = invoke("publish", build, place, code=1)
     assert "a build with its answers is there" in refused.output
     there = place._replace(prefix=place.prefix + "-released")
-    here("publish", place, there, "--tag", "v1")
-    assert "verified" in here("verify", there).stdout
+    invoke("publish", place, there, "--tag", "v1")
+    assert "verified" in invoke("verify", there).stdout
     for words in (
         ("variants", there, "--only", "post_cot"),
         ("generate", "--source", "bundled", "--teacher", "scripted", "--out", there),
     ):
-        refused = here(*words, code=1)
+        refused = invoke(*words, code=1)
         assert f"{there}: a release is there" in refused.output
-    assert "verified" in here("verify", f"{there}@v1").stdout
+    assert "verified" in invoke("verify", f"{there}@v1").stdout
 
 
 @pytest.mark.slow
@@ -147,7 +149,7 @@ def test_a_publish_that_is_killed_leaves_the_older_release_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     place = new_place()
-    here("publish", build, place, "--configs", "post_cot")
+    invoke("publish", build, place, "--configs", "post_cot")
     port = free_port()
     with run_fault_proxy(port, moto.port) as proxy:
         use_server(moto, monkeypatch, port)
@@ -158,24 +160,24 @@ def test_a_publish_that_is_killed_leaves_the_older_release_and_goes_on(
         os.kill(process.pid, signal.SIGKILL)
         process.wait(HANG_S)
         proxy.shares = {}
-        assert "verified" in here("verify", place).stdout
+        assert "verified" in invoke("verify", place).stdout
         newest = SnapshotStore(StoreTarget(place)._blobs).newest()
         assert newest is not None
         assert newest.number == 1
-        here("publish", build, place)
-        assert "verified" in here("verify", place).stdout
+        invoke("publish", build, place)
+        assert "verified" in invoke("verify", place).stdout
 
 
 def test_bytes_that_differ_are_refused(
     build: Path, place: StoreUrl, tmp_path: Path
 ) -> None:
-    here("publish", build, place)
+    invoke("publish", build, place)
     target = StoreTarget(place)
     newest = SnapshotStore(target._blobs).newest()
     assert newest is not None
     path = next(path for path in newest.files if path.endswith(".parquet"))
     target._blobs.write(f"{newest.folder}/{path}", b"x" * newest.files[path].num_bytes)
     for words in (("verify", place), ("pull", place, tmp_path / "pulled")):
-        refused = here(*words, code=1)
+        refused = invoke(*words, code=1)
         assert "as listed" in refused.output
         assert len(refused.stderr.splitlines()) <= 3

@@ -13,7 +13,7 @@ from cotbuild.schemas.evaluation import NO_METRIC
 from cotbuild.schemas.training import TrainConfig
 from cotbuild.student.training.run_dir import open_finished_run, run_identity
 from cotbuild.student.training.train import BaseStudent, train_student
-from tests.support.commands import here, write_questions
+from tests.support.commands import invoke, write_questions
 from tests.support.student_builds import make_build, variant_rows
 from tests.support.tiny import save_tiny
 
@@ -41,7 +41,7 @@ class Made:
     def evaluate(self, variant: str, *words: object, code: int = 0) -> str:
         """What the command prints, of the first four questions of the file."""
         given = ["--source", self.questions, "--limit", 4, "--base", self.tiny]
-        done = here("evaluate", self.runs[variant], *given, *words, code=code)
+        done = invoke("evaluate", self.runs[variant], *given, *words, code=code)
         return done.stdout if code == 0 else done.stderr
 
 
@@ -94,7 +94,7 @@ def test_a_student_reads_the_rationales_of_another(made: Made, tmp_path: Path) -
 def test_the_teachers_rationales_are_given_in_the_prompt_too(made: Made) -> None:
     run = made.runs["given_rationale"]
     words = ["--teacher-chains", "--limit", 3, "--base", made.tiny]
-    done = here("evaluate", run, *words)
+    done = invoke("evaluate", run, *words)
     assert "given the teacher's own rationales" in done.stdout
 
 
@@ -125,18 +125,18 @@ def test_a_dry_run_writes_no_rationales(made: Made, tmp_path: Path) -> None:
     first = made.runs["rationale_only"]
     words = ["--source", made.questions, "--limit", 3, "--base", made.tiny]
     given = ["--rationales-from", first, "--dry-run"]
-    refused = here("evaluate", made.runs["given_rationale"], *words, *given, code=2)
+    refused = invoke("evaluate", made.runs["given_rationale"], *words, *given, code=2)
     [line] = refused.stderr.splitlines()
     assert "--dry-run generates nothing. Evaluate that run first." in line
-    here("evaluate", first, *words)
-    here("evaluate", made.runs["given_rationale"], *words, *given)
+    invoke("evaluate", first, *words)
+    invoke("evaluate", made.runs["given_rationale"], *words, *given)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_evaluation_of_fewer_questions_is_named(made: Made, tmp_path: Path) -> None:
     run = made.runs["rationale_only"]
     first = ["--source", made.questions, "--limit", 2, "--base", made.tiny]
-    here("evaluate", run, *first, "--out", tmp_path)
+    invoke("evaluate", run, *first, "--out", tmp_path)
     said = made.evaluate("given_rationale", "--rationales-from", tmp_path, code=1)
     [line] = said.splitlines()
     assert "no rationale of 2 of 4 questions, such as" in line

@@ -8,7 +8,7 @@ from cotbuild.builder.build.directory import MANIFEST
 from cotbuild.builder.evaluation.questions import choose_variant, read_questions
 from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.errors import ConfigError
-from tests.support.commands import here
+from tests.support.commands import invoke
 
 
 def test_the_direction_of_files_of_translations(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_build_has_one_config(tmp_path: Path) -> None:
 
 def test_a_split_that_a_build_has_not_is_named_as_it_was_typed(tmp_path: Path) -> None:
     build = tmp_path / "b"
-    here("generate", "--teacher", "scripted", "--limit", "3", "--out", build)
+    invoke("generate", "--teacher", "scripted", "--limit", "3", "--out", build)
     with pytest.raises(
         ConfigError,
         match=r"no evaluation split 'dev'; it has none\. Pass .* --eval-splits dev\.$",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import cotbuild, published, rows, write_questions
+from tests.support.commands import invoke, published, rows, write_questions
 from tests.support.http_teacher import Server, serve
 
 TEXTS = [f"Which of these holds number {number}?" for number in range(24)]
@@ -31,7 +31,7 @@ def ask(server: Server, source: Path, out: Path, *more: object) -> list[str]:
         out,
         *more,
     ]
-    return cotbuild(*words).stdout.splitlines()
+    return invoke(*words).stdout.splitlines()
 
 
 def test_only_what_went_wrong_is_asked_again_and_never_a_third_time(
@@ -63,8 +63,8 @@ def test_only_what_went_wrong_is_asked_again_and_never_a_third_time(
         fresh = tmp_path / "c" / "b"  # both steps in one run
         ask(server, source, fresh, "--mode", "elicit-then-rationalize")
         assert published(fresh) == before
-    cotbuild("verify", tmp_path / "b")
-    shown_lines = cotbuild("inspect", tmp_path / "b", "--limit", 99).stdout
+    invoke("verify", tmp_path / "b")
+    shown_lines = invoke("inspect", tmp_path / "b", "--limit", 99).stdout
     assert shown_lines.count(
         "prompt     target shown, after an attempt without it failed"
     ) == len(wrong)
@@ -84,7 +84,7 @@ def test_every_decoding_answers_every_question(
     assert all(row["answer"] in ("A", "B", "C") and row["rationale"] for row in found)
     if decode == "json":
         assert set(json.loads(str(found[0]["completion"]))) == {"rationale", "answer"}
-    cotbuild("verify", tmp_path / "b")
+    invoke("verify", tmp_path / "b")
 
 
 def test_two_targets_of_one_question_share_the_first_request_and_part_at_the_second(
@@ -178,10 +178,10 @@ def test_exemplars_come_from_a_split_that_has_rationales(tmp_path: Path) -> None
         "--out",
         tmp_path / "b",
     ]
-    shown = cotbuild(*words, "--exemplars", "train:4", "--dry-run").stdout
+    shown = invoke(*words, "--exemplars", "train:4", "--dry-run").stdout
     assert shown.count("One more than") == 4
     assert "How many is 100 + 1?" in shown
-    cotbuild(*words, "--exemplars", "train:4")
+    invoke(*words, "--exemplars", "train:4")
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
     assert manifest["exemplars"] == {"split": "train", "count": 4, "seed": 0}
     assert set(manifest["source"]["checksums"]) == {"validation", "train"}
@@ -211,12 +211,12 @@ def test_questions_that_also_stand_in_an_evaluation_split_are_told_or_left_out(
     ]
     assert (
         "questions that also occur in test: 1 (--drop-overlap leaves them out)"
-        in cotbuild(*words).stdout.splitlines()
+        in invoke(*words).stdout.splitlines()
     )
-    told = cotbuild(*words, "--drop-overlap").stdout.splitlines()
+    told = invoke(*words, "--drop-overlap").stdout.splitlines()
     assert "source rows left out: 1 overlap_test" in told
     assert len(rows(tmp_path / "b")) == len(TEXTS) - 1
-    cotbuild("verify", tmp_path / "b")
+    invoke("verify", tmp_path / "b")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_questions_that_also_stand_in_an_evaluation_split_are_told_or_left_out(
 def test_a_wrong_setting_is_one_line(
     source: Path, tmp_path: Path, words: list[str], code: int, message: str
 ) -> None:
-    done = cotbuild(
+    done = invoke(
         "generate",
         "--source",
         source,

@@ -15,7 +15,7 @@ from cotbuild.schemas.attempts import AttemptsConfig
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import Input, Question
-from tests.support.commands import here, rows
+from tests.support.commands import invoke, rows
 
 QUESTIONS = [
     {
@@ -130,7 +130,7 @@ def test_a_teacher_evaluates_attempts_and_variants_are_selected_by_the_evaluatio
     out = tmp_path / "build"
     command = ["generate", "--source", questions, "--attempts", attempts]
     command += ["--teacher", "scripted", "--samples", 8, "--out", out]
-    here(*command)
+    invoke(*command)
     found = rows(out)
     assert Counter(row["question_id"] for row in found) == {"q0": 16, "q1": 8}
     assert [row["sample_index"] for row in found] == [*range(16), *range(8)]
@@ -139,7 +139,7 @@ def test_a_teacher_evaluates_attempts_and_variants_are_selected_by_the_evaluatio
     assert verdicts == ["correct"] * 8 + ["incorrect"] * 8 + ["no_answer"] * 8
     assert {row["evaluation"] for row in found} <= {"accept", "refine", None}
     assert not any("Verdict:" in str(row["rationale"]) for row in found)
-    here("verify", out, "--all")
+    invoke("verify", out, "--all")
     manifest = json.loads((out / "manifest.json").read_text())
     assert sum(manifest["reflections"].values()) == 24
     assert manifest["attempts"]["num_evaluated"] == 3
@@ -151,6 +151,6 @@ def test_a_teacher_evaluates_attempts_and_variants_are_selected_by_the_evaluatio
     ]
     all_verdicts = "verdicts=correct,incorrect,no_answer"
     filters = ["--filter", "agrees=true", "--filter", all_verdicts]
-    here("variants", out, "--only", "pre_cot", *filters)
+    invoke("variants", out, "--only", "pre_cot", *filters)
     assert len(rows(out, "pre_cot")) == len(agreeing)
-    assert "0 to send" in here(*command, "--dry-run").output
+    assert "0 to send" in invoke(*command, "--dry-run").output

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import here, published, rows, write_questions
+from tests.support.commands import invoke, published, rows, write_questions
 from tests.support.http_teacher import Server, serve
 
 TEXTS = [f"Which of these is number {i}?" for i in range(20)]
@@ -57,7 +57,7 @@ class Bench:
             self.out,
             *more,
         ]
-        self.last = here(*words)
+        self.last = invoke(*words)
         return int(self.server.stats()["requests"]) - before
 
     def edit(self, old: str, new: str) -> None:

@@ -27,7 +27,7 @@ from cotbuild.schemas.fingerprint import dumped_json
 from cotbuild.schemas.rationale import Rationale
 from tests.builder.generate.test_rows import row, said
 from tests.schemas.test_records import question
-from tests.support.commands import here, published, start, write_questions
+from tests.support.commands import invoke, published, start, write_questions
 from tests.support.image_builds import write_image_questions
 from tests.support.waiting import HANG_S, wait_until
 
@@ -141,8 +141,8 @@ def test_any_number_of_processes_writes_the_same_files(
     found = []
     for processes in (1, number):
         monkeypatch.setenv(PROCESSES, str(processes))
-        made = here(*words, "--out", out)
-        here("variants", out, "--only", ONLY, "--filter", f"verdicts={ANY_VERDICT}")
+        made = invoke(*words, "--out", out)
+        invoke("variants", out, "--only", ONLY, "--filter", f"verdicts={ANY_VERDICT}")
         found.append((published(out), made.output.count("state no answer")))
         (out / "manifest.json").unlink()
     assert found[0] == found[1]
@@ -199,6 +199,6 @@ def test_a_kill_while_rows_are_derived_leaves_no_build_and_no_process(
     assert told in log.read_text()
     assert "Traceback" not in log.read_text()
     monkeypatch.setenv(PROCESSES, "1")
-    again = here(*words)
+    again = invoke(*words)
     assert "0 to send" in again.output
     assert not (out / ".staging").exists()

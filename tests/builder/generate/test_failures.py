@@ -11,7 +11,7 @@ from cotbuild.builder.cli.failures import remedy_lines, unscored_lines
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.errors import TeacherError
 from cotbuild.schemas.manifest import FailureGroup, Manifest
-from tests.support.commands import HERE, here, rows, write_questions
+from tests.support.commands import HERE, invoke, rows, write_questions
 from tests.support.http_teacher import Server, serve
 
 NUM = 24
@@ -64,7 +64,7 @@ def test_every_reason_is_shown_on_the_screen_in_inspect_and_on_the_card(
         teacher = {"model": "fake", "endpoints": [server.url], "max_attempts": 1}
         config.write_text(json.dumps({"teacher": teacher}))
         words = ["generate", "--config", config, "--source", source, "--out", out]
-        done = here(*words, code=3)
+        done = invoke(*words, code=3)
     build = Build.open(out)
     counts = build.manifest.failures
     assert build.num_failed == counts["rejected"] + counts["unavailable"] > 5
@@ -72,7 +72,7 @@ def test_every_reason_is_shown_on_the_screen_in_inspect_and_on_the_card(
         "rejected": "HTTP 422: fault on a dial: http_422",
         "unavailable": "HTTP 503: fault on a dial: http_503",
     }
-    shown = here("inspect", out, "--verdict", "unscored", "--limit", 99).stdout
+    shown = invoke("inspect", out, "--verdict", "unscored", "--limit", 99).stdout
     card = (out / "README.md").read_text()
     for kind, message in said.items():
         assert f"  {counts[kind]} {kind}: {message}" in done.stdout

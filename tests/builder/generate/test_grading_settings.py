@@ -11,7 +11,7 @@ from cotbuild.builder.api import Build
 from cotbuild.schemas.config import BuildConfig
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.grading import GradingConfig
-from tests.support.commands import here
+from tests.support.commands import invoke
 from tests.support.weathering import question
 
 TEXT = "Each of 7 rows has 7 chairs. Therefore, there are 49 chairs."
@@ -54,10 +54,10 @@ def test_a_closing_sentence_counts_where_the_build_asks_for_it(
         "--out",
         out,
     ]
-    here(*words)
+    invoke(*words)
     assert Build.open(out).manifest.verdicts["no_answer"] == 1
-    plan = here(*words, *ON, "--dry-run").stdout
-    done = here(*words, *ON)
+    plan = invoke(*words, *ON, "--dry-run").stdout
+    done = invoke(*words, *ON)
     for output in (plan, done.stderr):
         assert "settings of grading: 1 of 2 verdicts change" in output
         assert "1 no_answer → correct (by rule: none → closing_sentence 1)" in output
@@ -65,8 +65,8 @@ def test_a_closing_sentence_counts_where_the_build_asks_for_it(
     assert build.manifest.grading == GradingConfig(closing_sentence=True)
     assert build.manifest.answer_rules["closing_sentence"] == {"correct": 1}
     assert build.verify()
-    here("publish", out, f"file:{release}", "--tag", "v1")
-    here("verify", f"file:{release}")
+    invoke("publish", out, f"file:{release}", "--tag", "v1")
+    invoke("verify", f"file:{release}")
     card = (release / "README.md").read_text()
     assert "rule closing_sentence" in card
     assert "--set grading.closing_sentence=true" in card
@@ -94,15 +94,15 @@ def test_a_metric_is_named_in_rows_manifest_and_card(tmp_path: Path) -> None:
         "--out",
         out,
     ]
-    here(*words)
+    invoke(*words)
     assert Build.open(out).manifest.verdicts["incorrect"] == 1
-    done = here(*words, "--set", "grading.math_metric=math_verify")
+    done = invoke(*words, "--set", "grading.math_metric=math_verify")
     assert "1 incorrect → correct (by rule: answer_is → answer_is 1)" in done.stderr
     build = Build.open(out)
     assert [row.verdict_rule for row in build.rationales()] == ["math_verify"]
     assert build.manifest.math_metric == f"math-verify {version('math-verify')}"
     assert build.verify()
-    again = here(*words, "--set", "grading.math_metric=math_verify")
+    again = invoke(*words, "--set", "grading.math_metric=math_verify")
     assert "up to date" in again.stdout
 
 

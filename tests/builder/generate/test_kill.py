@@ -15,6 +15,7 @@ import pytest
 from tests.support.commands import (
     PROGRAM,
     cotbuild,
+    invoke,
     published,
     rows,
     start,
@@ -96,7 +97,7 @@ def test_after_any_number_of_kills_the_first_answers_stand(
         replaced = [key for key in built if built[key] != first[key]]
         assert len(replaced) <= kills * WINDOW
         assert len(set(built.values())) == num_questions
-        cotbuild("verify", out)
+        invoke("verify", out)
         moved = tmp_path / "moved"
         shutil.copytree(out / ".answers", moved / ".answers")
         cotbuild(*arguments(server, source, moved))
@@ -213,9 +214,9 @@ def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(
                 time.sleep(random.uniform(0.3, 1.6))
                 process.kill()
             if (out / "manifest.json").exists():
-                cotbuild("verify", out)
+                invoke("verify", out)
     cotbuild(*words, sources[0])
-    cotbuild("verify", out)
+    invoke("verify", out)
     assert len(rows(out)) == 1500
     assert not (out / ".staging").exists()
 
@@ -231,7 +232,7 @@ def test_variants_outlive_kills_while_an_equal_build_is_written(
     )
     words = ["generate", "--teacher", "scripted", "--out", out, "--source", source]
     cotbuild(*words)
-    cotbuild("variants", out, "--only", "post_cot,label_only")
+    invoke("variants", out, "--only", "post_cot,label_only")
     before = published(out)
     for _ in range(kills):
         with start(*words, "--retry-failed") as process:
@@ -239,7 +240,7 @@ def test_variants_outlive_kills_while_an_equal_build_is_written(
             process.kill()
     cotbuild(*words, "--retry-failed")
     assert published(out) == before
-    cotbuild("verify", out)
+    invoke("verify", out)
 
 
 def test_a_full_disk_is_one_line_and_nothing_is_lost(tmp_path: Path) -> None:

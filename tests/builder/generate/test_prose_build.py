@@ -24,7 +24,7 @@ from cotbuild.schemas.variant import (
 from cotbuild.schemas.variant_set import (
     VariantSet,
 )
-from tests.support.commands import here
+from tests.support.commands import invoke
 
 pytest.importorskip("sacrebleu")
 pytest.importorskip("rouge_score")
@@ -49,7 +49,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def import_texts(rows: Path, column: str, out: Path) -> None:
     columns = ["question=question", "target=target", f"text={column}"]
     options = [word for column in columns for word in ("--map", column)]
-    here("import", rows, "--kind", "prose", *options, "--out", out)
+    invoke("import", rows, "--kind", "prose", *options, "--out", out)
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +188,6 @@ def test_without_the_packages_nothing_is_asked(
     monkeypatch.setattr(prose_scores, "find_spec", lambda _: None)
     prose_scores.check_scorers.cache_clear()
     words = ("generate", "--source", rows, "--kind", "prose", "--teacher", "scripted")
-    done = here(*words, "--out", tmp_path / "build", code=2)
+    done = invoke(*words, "--out", tmp_path / "build", code=2)
     assert "pip install '.[prose]'" in done.output
     assert not (tmp_path / "build" / "manifest.json").exists()

@@ -29,7 +29,7 @@ from cotbuild.schemas.errors import DataError
 from cotbuild.schemas.manifest import Manifest
 from cotbuild.schemas.question import Question
 from tests.schemas.test_records import question
-from tests.support.commands import cotbuild, published, rows, write_questions
+from tests.support.commands import invoke, published, rows, write_questions
 
 LOAD = """
 import json, sys
@@ -57,7 +57,7 @@ def loaded(
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("module") / "demo"
-    cotbuild("generate", "--teacher", "scripted", "--eval-splits", "test", "--out", out)
+    invoke("generate", "--teacher", "scripted", "--eval-splits", "test", "--out", out)
     return out
 
 
@@ -78,16 +78,16 @@ def test_datasets_loads_the_folder_also_after_a_rebuild_and_beside_a_namesake(
         tmp_path / "y" / "demo",
     )
     words = ["generate", "--teacher", "scripted", "--eval-splits", "test", "--out"]
-    cotbuild(*words, here, "--limit", 8)
+    invoke(*words, here, "--limit", 8)
     first = loaded(here, "rationales", "completion", cache)
     assert [len(values) for values in first.values()] == [8]
     assert first["train"] == [row["completion"] for row in rows(here)]
-    cotbuild(*words, here, "--limit", 8, "--seed", 1)
+    invoke(*words, here, "--limit", 8, "--seed", 1)
     second = loaded(here, "rationales", "completion", cache)
     assert (
         second["train"] == [row["completion"] for row in rows(here)] != first["train"]
     )
-    cotbuild(*words, there, "--limit", 8, "--seed", 2)
+    invoke(*words, there, "--limit", 8, "--seed", 2)
     assert loaded(there, "rationales", "completion", cache)["train"] == [
         row["completion"] for row in rows(there)
     ]
@@ -122,7 +122,7 @@ def test_no_published_file_but_build_json_and_run_names_this_machine(
 
 
 def test_verify_says_a_whole_build_is_whole(build: Path) -> None:
-    checked, unchecked, whole = cotbuild("verify", build).stdout.splitlines()
+    checked, unchecked, whole = invoke("verify", build).stdout.splitlines()
     assert checked == f"{build}: 72 rationales: request keys and rows derived again"
     assert unchecked.startswith(f"{build}: cannot be confirmed from the build alone: ")
     assert whole.startswith(f"{build}: verified. 2 files, 96 rows, fingerprint ")
@@ -135,7 +135,7 @@ def test_a_card_worded_by_another_cotbuild_is_whole(copy: Path) -> None:
         .replace("Everything the teacher wrote", "All it wrote")
         .replace("- cotbuild\n", "")
     )
-    assert "verified. 2 files" in cotbuild("verify", copy).stdout
+    assert "verified. 2 files" in invoke("verify", copy).stdout
 
 
 def damage_bytes(build: Path) -> None:
@@ -209,7 +209,7 @@ def stray(build: Path) -> None:
 )
 def test_verify_names_the_exact_fault(copy: Path, damage: object, message: str) -> None:
     damage(copy)  # type: ignore[operator]
-    error = cotbuild("verify", copy, code=1).stderr
+    error = invoke("verify", copy, code=1).stderr
     assert error.startswith("error: ")
     assert message in error
     assert error.count("\n") == 1
@@ -264,7 +264,7 @@ def test_verify_sees_rows_repeated_reordered_or_lost_behind_right_checksums(
     copy: Path, order: list[int], message: str
 ) -> None:
     rewrite(copy, order)
-    assert message in cotbuild("verify", copy, code=1).stderr
+    assert message in invoke("verify", copy, code=1).stderr
 
 
 def test_a_split_with_more_or_fewer_rows_than_said_is_refused(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_front_matter_gives_values_back(value: str) -> None:
 def test_a_file_named_to_break_the_card_does_not(tmp_path: Path) -> None:
     source = write_questions(tmp_path / "a|b`c]---[x](y) <b>.jsonl", ["Which?"])
     out = tmp_path / "out"
-    cotbuild("generate", "--teacher", "scripted", "--source", source, "--out", out)
-    cotbuild("verify", out)
+    invoke("generate", "--teacher", "scripted", "--source", source, "--out", out)
+    invoke("verify", out)
     title = (out / "README.md").read_text().split("---\n")[2].strip().splitlines()[0]
     assert title.startswith("# a\\|b\\`c\\]---\\[x\\]\\(y\\) \\<b\\>")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import Chromium
-from tests.support.commands import cotbuild
+from tests.support.commands import invoke
 from tests.support.sites import ServedSite, served_site
 
 
@@ -15,7 +15,7 @@ from tests.support.sites import ServedSite, served_site
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     root = tmp_path_factory.mktemp("builds")
     options = ("--source", "bundled", "--teacher", "scripted")
-    cotbuild("generate", *options, "--limit", "6", "--out", root / "small")
+    invoke("generate", *options, "--limit", "6", "--out", root / "small")
     (root / "damaged").mkdir()
     (root / "damaged" / "manifest.json").write_text("{")
     with served_site(root) as served:

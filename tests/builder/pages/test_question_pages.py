@@ -12,7 +12,7 @@ import pytest
 from cotbuild.builder.build.build import StoredBuild
 from tests.support import small_builds
 from tests.support.browser import Chromium
-from tests.support.commands import cotbuild
+from tests.support.commands import invoke
 from tests.support.evaluations import result, write_results
 from tests.support.sites import ServedSite, served_site
 
@@ -39,13 +39,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     long = {"id": "h<1>", "said": "x" * 1_000_000 + " The answer is A."}
     lines = [json.dumps(one) + "\n" for one in (said, long)]
     (folder / "s.jsonl").write_text("".join(lines))
-    cotbuild(
+    invoke(
         *("import", folder / "s.jsonl", "--map", "text=said", "--map", "id=id"),
         *("--made-by", "<i>me</i>", "--source", folder / "h.jsonl"),
         *("--out", folder / "hostile"),
     )
     only = "label_only,post_cot,post_cot_shuffled_words,post_cot_masked_50,chat_pre_cot"
-    cotbuild("variants", folder / "hostile", "--only", only)
+    invoke("variants", folder / "hostile", "--only", only)
     said_with_nul = HOSTILE + "\0"  # which no source may have
     results = [result(0, "A", said=said_with_nul, rationale=HOSTILE), result(1, "B")]
     write_results(folder / "first", results)

@@ -13,7 +13,7 @@ import pytest
 from tests.builder.view.test_rows import HOSTILE, rationale
 from tests.support.big_builds import GOLDEN_BUILD, write_big_build, write_rationales
 from tests.support.browser import Chromium
-from tests.support.commands import cotbuild
+from tests.support.commands import invoke
 from tests.support.image_builds import write_image_questions
 from tests.support.sites import ServedSite, served_site
 
@@ -127,11 +127,11 @@ def test_builds_of_every_form_are_shown(tmp_path: Path) -> None:
     train = write_image_questions(tmp_path, "train", range(6))
     out = tmp_path / "root" / "images"
     mapped = ("--map", "hint=hint", "--map", "image=image")
-    cotbuild(
+    invoke(
         "generate", "--source", train, *mapped, "--teacher", "scripted", "--out", out
     )
     text_build = tmp_path / "root" / "texts"
-    cotbuild(
+    invoke(
         "generate",
         "--teacher",
         "scripted",
@@ -140,9 +140,9 @@ def test_builds_of_every_form_are_shown(tmp_path: Path) -> None:
         "--out",
         text_build,
     )
-    cotbuild("variants", text_build, "--only", "post_cot,chat_post_cot")
+    invoke("variants", text_build, "--only", "post_cot,chat_post_cot")
     release = tmp_path / "release"
-    cotbuild("publish", text_build, f"file:{release}", "--license", "mit")
+    invoke("publish", text_build, f"file:{release}", "--license", "mit")
     shutil.move(release, tmp_path / "root" / "release")
     with served_site(tmp_path / "root") as site, site.client() as client:
         for name in ("images", "texts", "release"):

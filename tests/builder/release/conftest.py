@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import PROGRAM, cotbuild, write_questions
+from tests.support.commands import PROGRAM, invoke, write_questions
 from tests.support.hub.running import SmallHub, running_hub
 from tests.support.hub.server import USERS
 
@@ -33,7 +33,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (f"Which of those {number} sinks?" for number in range(5)),
     )
     out = folder / "build"
-    cotbuild(
+    invoke(
         *(
             "generate",
             "--source",
@@ -61,7 +61,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--allow-unscored",
         ),
     )
-    cotbuild("variants", out, "--only", "label_only,post_cot")
+    invoke("variants", out, "--only", "label_only,post_cot")
     return out
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.support.commands import here, rows
+from tests.support.commands import invoke, rows
 
 EDITS = [
     *("--profile", "openai-reasoning", "--no-system"),
@@ -14,7 +14,7 @@ EDITS = [
 
 def generate(out: Path, *words: object) -> str:
     usual = ["--teacher", "scripted", "--limit", 6, "--decode", "json"]
-    return here("generate", *usual, "--out", out, *words).output
+    return invoke("generate", *usual, "--out", out, *words).output
 
 
 def test_edits_are_keyed_stated_published_and_kept(tmp_path: Path) -> None:
@@ -28,16 +28,16 @@ def test_edits_are_keyed_stated_published_and_kept(tmp_path: Path) -> None:
     keys = {row["request_key"] for row in rows(build)}
     assert not keys & {row["request_key"] for row in rows(plain)}
 
-    here("verify", build)
-    here("publish", build, f"file:{release}")
+    invoke("verify", build)
+    invoke("publish", build, f"file:{release}")
     card = (release / "README.md").read_text()
     assert "`response_format` was sent as `format`" in card
     assert '`{"a": [1, null], "reasoning_effort": "low"}`' in card
     assert "`seed`, `stop`, `temperature`" in card
     assert "was sent as" not in (plain / "README.md").read_text()
 
-    here("pull", f"file:{release}", pulled)
-    again = here("generate", "--config", pulled / "build.json", "--out", pulled)
+    invoke("pull", f"file:{release}", pulled)
+    again = invoke("generate", "--config", pulled / "build.json", "--out", pulled)
     assert "no server started: rebuilt from stored answers" in again.output
     assert rows(pulled) == rows(build)
 
@@ -53,5 +53,5 @@ def test_a_changed_edit_is_found_by_verify_and_asked_anew(tmp_path: Path) -> Non
     settings = json.loads((out / "build.json").read_text())
     settings["teacher"]["omit"] = []
     (out / "build.json").write_text(json.dumps(settings))
-    done = here("verify", out, code=1)
+    done = invoke("verify", out, code=1)
     assert "build.json: edits of requests" in done.output

@@ -22,7 +22,7 @@ from cotbuild.schemas.config import BuildConfig, SourceConfig
 from cotbuild.schemas.errors import CotbuildError, DataError
 from cotbuild.schemas.record import Record
 from cotbuild.schemas.teacher_config import TeacherConfig
-from tests.support.commands import cotbuild, write_questions
+from tests.support.commands import cotbuild, invoke, write_questions
 
 Path_ = tuple[str | int, ...]
 REPEAT = "repeat"
@@ -40,7 +40,7 @@ def small_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out, release = folder / "build", folder / "release"
     words = ["generate", "--source", folder, "--eval-splits", "test", "--samples", "2"]
     cotbuild(*words, "--teacher", "scripted", "--out", out)
-    cotbuild("variants", out, "--only", "label_only,post_cot")
+    invoke("variants", out, "--only", "label_only,post_cot")
     cotbuild("publish", out, f"file:{release}", "--tag", "v1", "--language", "en")
     return release
 

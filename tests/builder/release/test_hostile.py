@@ -19,7 +19,7 @@ from cotbuild.builder.storage.places import safe_place
 from cotbuild.schemas.errors import ConfigError, PublishError
 from cotbuild.schemas.manifest import TemplateEntry
 from cotbuild.schemas.teacher_config import ServerConfig
-from tests.support.commands import here, rows
+from tests.support.commands import invoke, rows
 from tests.support.http_teacher import serve
 
 JSON = dict[str, Any]
@@ -30,7 +30,7 @@ Edit = Callable[[JSON], object]
 def published_once(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release of `finished` in a folder. Not to be written to: see `release`."""
     folder = tmp_path_factory.mktemp("published") / "release"
-    here("publish", finished, f"file:{folder}", "--tag", "v1")
+    invoke("publish", finished, f"file:{folder}", "--tag", "v1")
     return folder
 
 
@@ -94,13 +94,13 @@ def test_no_command_but_publish_carries_out_a_pending_commit(
         (outside / name).write_text("mine")
     before = contents(tmp_path)
     for words in readers(finished, release, tmp_path / "out"):
-        refused = here(*words, code=1).stderr.splitlines()
+        refused = invoke(*words, code=1).stderr.splitlines()
         assert refused[-1].startswith(
             f"error: file:{release}: a publish to this folder was interrupted"
         ), words
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     assert contents(tmp_path) == before
-    refused = here("publish", finished, f"file:{release}", code=1).stderr.splitlines()
+    refused = invoke("publish", finished, f"file:{release}", code=1).stderr.splitlines()
     assert refused[-1].startswith(f"error: file:{release}: unsafe file name ")
     assert contents(outside) == {
         str(outside / name): b"mine" for name in ("mine.txt", "over.txt")
@@ -162,7 +162,7 @@ def test_a_publish_does_not_write_through_a_link(
 def test_a_publish_that_was_interrupted_says_so_to_readers_and_is_finished_by_the_same_command(
     build: Path, release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here("variants", build, "--only", "post_cot,pre_cot")
+    invoke("variants", build, "--only", "post_cot,pre_cot")
     target = FolderTarget(release)
     state = target.read_state()
     add = {
@@ -183,10 +183,10 @@ def test_a_publish_that_was_interrupted_says_so_to_readers_and_is_finished_by_th
     with pytest.raises(PublishError, match="a publish to this folder was interrupted"):
         target.read_state()
     before = contents(release)
-    assert "was interrupted" in here("verify", f"file:{release}", code=1).stderr
+    assert "was interrupted" in invoke("verify", f"file:{release}", code=1).stderr
     assert contents(release) == before
-    here("publish", build, f"file:{release}", "--tag", "v2")
-    assert "verified." in here("verify", f"file:{release}@v2").stdout
+    invoke("publish", build, f"file:{release}", "--tag", "v2")
+    assert "verified." in invoke("verify", f"file:{release}@v2").stdout
     assert not (release / ".release" / "incoming").exists()
 
 
@@ -213,7 +213,8 @@ def test_what_is_no_regular_file_is_not_read(
         ["pull", f"file:{release}", tmp_path / "out"],
     ):
         assert (
-            "'figures/lengths.png' is not a regular file" in here(*words, code=1).stderr
+            "'figures/lengths.png' is not a regular file"
+            in invoke(*words, code=1).stderr
         )
 
 
@@ -260,7 +261,7 @@ def test_a_template_is_written_only_inside_the_pulled_build(
         ["verify", f"file:{release}"],
         ["pull", f"file:{release}", tmp_path / "out"],
     ):
-        assert "templates.0.template is " in here(*words, code=1).stderr
+        assert "templates.0.template is " in invoke(*words, code=1).stderr
     assert contents(outside) == {str(outside / "own.yaml"): b"mine"}
     assert not (tmp_path / "out" / "manifest.json").exists()
 
@@ -272,7 +273,7 @@ def test_a_template_that_does_not_have_its_fingerprint_is_not_pulled(
         release / "manifest.json",
         lambda manifest: manifest["templates"][0]["content"].update(system="Be wrong."),
     )
-    refused = here("pull", f"file:{release}", tmp_path / "out", code=1).stderr
+    refused = invoke("pull", f"file:{release}", tmp_path / "out", code=1).stderr
     assert (
         "manifest.json: template choice_few_shot@1: its content has fingerprint "
         in refused
@@ -335,7 +336,7 @@ def test_a_pulled_configuration_reaches_starts_and_reads_nothing(
 
     edit_json(release / "build.json", alter)
     out = tmp_path / "out"
-    said = here("pull", f"file:{release}", out)
+    said = invoke("pull", f"file:{release}", out)
     cut = (
         "source.name, source.fetch_images, teacher.model, teacher.endpoints, "
         "teacher.server"
@@ -364,13 +365,13 @@ def test_a_pulled_configuration_reaches_starts_and_reads_nothing(
     ]
     assert (
         "no open requests: no server would be started"
-        in here(*again, "--dry-run").stdout
+        in invoke(*again, "--dry-run").stdout
     )
-    assert here(*again).stdout.startswith("no open requests, no server started")
+    assert invoke(*again).stdout.startswith("no open requests, no server started")
     assert rows(out) == rows(finished)
     before = journals(out)
     for more in (["--samples", "2"], ["--samples", "2", "--dry-run"], ["--fresh"]):
-        stopped = here(*again, *more, code=2).stderr.splitlines()
+        stopped = invoke(*again, *more, code=2).stderr.splitlines()
         assert stopped[-1].startswith(
             "error: teacher: requests are left to ask, and 'model' came with a pulled release"
         )
@@ -417,7 +418,7 @@ def test_a_teacher_that_is_named_takes_the_place_of_the_recorded_one(
     finished: Path, release: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    here("pull", f"file:{release}", out)
+    invoke("pull", f"file:{release}", out)
     again = [
         "generate",
         "--config",
@@ -433,11 +434,11 @@ def test_a_teacher_that_is_named_takes_the_place_of_the_recorded_one(
     # Named once more it is the same teacher, by its dials: what it answered stands.
     assert (
         "60 requests: 30 already answered"
-        in here(*again, "--teacher", "scripted", "--dry-run").stdout
+        in invoke(*again, "--teacher", "scripted", "--dry-run").stdout
     )
     assert (
         "60 requests: 30 already answered"
-        in here(*again, "--set", "teacher.model=scripted").stderr
+        in invoke(*again, "--set", "teacher.model=scripted").stderr
     )
     assert "recorded" not in json.loads((out / "build.json").read_text())["teacher"]
 
@@ -450,7 +451,7 @@ def test_a_build_of_an_endpoint_comes_back_and_goes_out_as_it_was(
     )
     source = finished.parent / "train.jsonl"
     with serve() as server:
-        here(
+        invoke(
             "generate",
             "--source",
             source,
@@ -461,9 +462,9 @@ def test_a_build_of_an_endpoint_comes_back_and_goes_out_as_it_was(
             "--out",
             build,
         )
-        here("publish", build, f"file:{folder}")
-        here("pull", f"file:{folder}", out)
-        here("publish", out, f"file:{again}")
+        invoke("publish", build, f"file:{folder}")
+        invoke("pull", f"file:{folder}", out)
+        invoke("publish", out, f"file:{again}")
         for name in ("build.json", "manifest.json"):
             assert (again / name).read_bytes() == (folder / name).read_bytes()
         words = [
@@ -478,5 +479,5 @@ def test_a_build_of_an_endpoint_comes_back_and_goes_out_as_it_was(
             "2",
         ]
         asked = server.stats()["requests"]
-        here(*words, "--endpoint", server.url)
+        invoke(*words, "--endpoint", server.url)
         assert server.stats()["requests"] == 2 * asked

@@ -20,7 +20,7 @@ from cotbuild.builder.release.check import VerifyOptions, verify_folder
 from cotbuild.builder.storage.parquet import read_images
 from cotbuild.schemas.errors import DataError
 from tests.builder.release.conftest import REPO, Run, files_of
-from tests.support.commands import HERE, here, rows
+from tests.support.commands import HERE, invoke, rows
 from tests.support.hub.running import SmallHub
 from tests.support.image_builds import (
     change_images,
@@ -54,8 +54,8 @@ def generate_words(source: Path, out: Path) -> list[object]:
 def made(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build of 8 questions, 4 of them with an image; not to be written to."""
     out = tmp_path_factory.mktemp("made") / "build"
-    here(*generate_words(source, out))
-    here("variants", out, "--only", "post_cot,chat_post_cot")
+    invoke(*generate_words(source, out))
+    invoke("variants", out, "--only", "post_cot,chat_post_cot")
     return out
 
 
@@ -63,7 +63,7 @@ def made(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def published(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release of it in a folder; not to be written to."""
     folder = tmp_path_factory.mktemp("published") / "release"
-    here("publish", made, f"file:{folder}", "--tag", "v1")
+    invoke("publish", made, f"file:{folder}", "--tag", "v1")
     return folder
 
 
@@ -144,10 +144,10 @@ def test_datasets_gives_images_of_a_build_and_of_a_release(
 
 
 def test_inspect_names_the_inputs_and_describes_the_images(made: Path) -> None:
-    lines = here("inspect", made).stdout.splitlines()
+    lines = invoke("inspect", made).stdout.splitlines()
     assert "inputs: 8 hint, 4 image" in lines
     row = next(row for row in StoredBuild.open(made).rationales() if row.images)
-    lines = here("inspect", made, "--id", row.question_id).stdout.splitlines()
+    lines = invoke("inspect", made, "--id", row.question_id).stdout.splitlines()
     assert f"input      image: 32×24 png {row.images[0].sha256[:12]}…" in lines
     assert f"input      hint: {row.inputs[0].text}" in lines
 
@@ -168,7 +168,7 @@ def test_the_card_trains_a_vision_model_on_rows_of_messages(
     made: Path, tmp_path: Path
 ) -> None:
     release = tmp_path / "release"
-    here("publish", made, f"file:{release}", "--configs", "chat_post_cot")
+    invoke("publish", made, f"file:{release}", "--configs", "chat_post_cot")
     card = (release / "README.md").read_text()
     assert 'select_columns(["prompt", "completion", "images"])' in card
     assert 'SFTTrainer("HuggingFaceTB/SmolVLM-256M-Instruct"' in card
@@ -183,11 +183,11 @@ def test_another_run_puts_a_lost_image_back_and_leaves_others_alone(
     (build / "media" / "note.txt").write_text("mine")
     with pytest.raises(DataError, match=rf"{before[0]}: .*but a row has this picture"):
         verify_folder(build, VerifyOptions())
-    assert "no open requests" in here(*generate_words(source, build)).stdout
+    assert "no open requests" in invoke(*generate_words(source, build)).stdout
     assert image_names(build) == sorted([*before, "note.txt"])
     assert len(StoredBuild.open(build).specs) == 2
     verify_folder(build, VerifyOptions())
-    assert "up to date" in here(*generate_words(source, build)).stdout
+    assert "up to date" in invoke(*generate_words(source, build)).stdout
 
 
 # -- releases --------------------------------------------------------------------------
@@ -197,12 +197,12 @@ def test_a_release_is_pulled_with_its_images_and_asks_nothing(
     made: Path, published: Path, source: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "pulled"
-    here("pull", f"file:{published}@v1", out)
+    invoke("pull", f"file:{published}@v1", out)
     assert image_names(out) == image_names(made)
     assert rows(out) == rows(made)
     verify_folder(out, VerifyOptions(all_rows=True))
     config = out / "build.json"
-    again = here("generate", "--config", config, "--source", source, "--out", out)
+    again = invoke("generate", "--config", config, "--source", source, "--out", out)
     assert "no open requests" in again.stdout
     assert rows(out) == rows(made)
 
@@ -225,8 +225,8 @@ def test_the_image_of_an_older_release_is_deleted(
 ) -> None:
     [before] = image_names(release)
     other = tmp_path / "other"
-    here(*generate_words(source, other), "--rows", "2:8")
-    here("publish", other, f"file:{release}", "--tag", "v2")
+    invoke(*generate_words(source, other), "--rows", "2:8")
+    invoke("publish", other, f"file:{release}", "--tag", "v2")
     [after] = image_names(release)
     assert after != before
     verify_folder(release, VerifyOptions())

@@ -12,7 +12,7 @@ import pytest
 from cotbuild.builder.build.directory import read_manifest
 from cotbuild.schemas.files import file_sha256
 from tests.builder.release.conftest import REPO, Run
-from tests.support.commands import PROGRAM, cotbuild, start
+from tests.support.commands import PROGRAM, cotbuild, invoke, start
 from tests.support.hub.running import SmallHub
 from tests.support.waiting import HANG_S
 
@@ -107,7 +107,7 @@ def test_a_folder_is_as_before_or_whole_whenever_it_is_killed(
     cotbuild("publish", build, target)
     took_s = time.monotonic() - begin
     for number in range(kills):
-        cotbuild(
+        invoke(
             "variants",
             build,
             "--only",
@@ -120,4 +120,4 @@ def test_a_folder_is_as_before_or_whole_whenever_it_is_killed(
         cotbuild("publish", build, target, "--tag", f"v1.{number}")
         assert is_whole(folder)
         assert not (folder / ".release" / "incoming").exists()
-    assert "verified." in cotbuild("verify", f"{target}@v1.{kills - 1}").stdout
+    assert "verified." in invoke("verify", f"{target}@v1.{kills - 1}").stdout

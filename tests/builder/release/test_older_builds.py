@@ -17,7 +17,7 @@ from cotbuild.builder.release.compose import ReleaseSpec
 from cotbuild.builder.release.folder import FolderTarget
 from cotbuild.builder.terminal import Terminal
 from cotbuild.schemas.errors import OtherVersionError, PublishError
-from tests.support.commands import HERE, here, rows, write_questions
+from tests.support.commands import HERE, invoke, rows, write_questions
 from tests.support.http_teacher import serve
 
 GOLDEN = HERE / "golden" / "builds" / "row_version_1"
@@ -42,7 +42,7 @@ def test_an_older_build_is_read_verified_and_derived_from(old: Build) -> None:
     assert {row.failure_message for row in failed} == {None}
     with pytest.raises(OtherVersionError):
         old.derive(["post_cot", "label_only"], progress=False).verify()
-    lines = here("inspect", old.folder, "--verdict", "unscored").stdout.splitlines()
+    lines = invoke("inspect", old.folder, "--verdict", "unscored").stdout.splitlines()
     assert "failed     rejected" in lines
 
 
@@ -75,17 +75,17 @@ def test_an_older_release_is_verified_in_part_pulled_and_continued(
 ) -> None:
     folder, out = tmp_path / "release", tmp_path / "pulled"
     release_as_its_version_did(old, folder)
-    done = here("verify", f"file:{folder}", code=ExitCode.OTHER_VERSION)
+    done = invoke("verify", f"file:{folder}", code=ExitCode.OTHER_VERSION)
     assert "cotbuild 0.1.0 with extraction version 2 wrote the rows" in done.stderr
-    here("pull", f"file:{folder}", out)
+    invoke("pull", f"file:{folder}", out)
     assert "failure_message" not in (out / "README.md").read_text()
     source = write_questions(
         tmp_path / "q.jsonl", (f"Which of these holds number {n}?" for n in range(12))
     )
     with serve() as server:
         words = ["--config", out / "build.json", "--source", source, "--out", out]
-        plan = here("generate", *words, "--endpoint", server.url, "--dry-run").stdout
-        done = here("generate", *words, "--endpoint", server.url, code=3)
+        plan = invoke("generate", *words, "--endpoint", server.url, "--dry-run").stdout
+        done = invoke("generate", *words, "--endpoint", server.url, code=3)
         elicited = server.stats()["requests"]
     # By rules of another version, before anything is replaced.
     for output in (plan, done.stderr):
@@ -118,7 +118,7 @@ def before_inputs(tmp_path: Path) -> Path:
 
 
 def test_a_build_from_before_there_were_inputs_verifies(before_inputs: Path) -> None:
-    here("verify", before_inputs, "--all")
+    invoke("verify", before_inputs, "--all")
     questions = list(Build.open(before_inputs).questions())
     assert len(questions) == 24
     assert {question.inputs for question in questions} == {()}
@@ -129,11 +129,11 @@ def test_it_runs_again_without_a_request_and_derives_the_same_variants(
 ) -> None:
     digests = Build.open(before_inputs).manifest.digests
     command = ["generate", "--config", before_inputs / "build.json"]
-    plan = here(*command, "--out", before_inputs, "--dry-run").output
+    plan = invoke(*command, "--out", before_inputs, "--dry-run").output
     assert "12 already answered, 0 to send" in plan
-    here(*command, "--out", before_inputs)
-    here("variants", before_inputs, "--only", "pre_cot,post_cot")
+    invoke(*command, "--out", before_inputs)
+    invoke("variants", before_inputs, "--only", "pre_cot,post_cot")
     again = Build.open(before_inputs).manifest.digests
     assert again["pre_cot"] == digests["pre_cot"]
     assert again["post_cot"] == digests["post_cot"]
-    here("verify", before_inputs)
+    invoke("verify", before_inputs)

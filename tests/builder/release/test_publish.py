@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.builder.release.conftest import REPO, Run, files_of
-from tests.support.commands import here, published, rows
+from tests.support.commands import invoke, published, rows
 from tests.support.hub.running import SmallHub
 
 COMMIT = f"^POST /api/datasets/{REPO}/commit/"
@@ -78,7 +78,7 @@ def test_only_what_differs_goes_up_and_what_is_no_longer_named_goes(
     at_hub("publish", build, REPO, "--tag", "v1.0.0")
     hub.store.push(HUB_ID, {"notes.txt": b"mine", "label_only/extra.txt": b"mine too"})
     before, sent = files_of(hub), bytes_sent(hub)
-    here("variants", build, "--only", "post_cot,pre_cot")
+    invoke("variants", build, "--only", "post_cot,pre_cot")
     done = at_hub("publish", build, REPO, "--tag", "v1.1.0")
     after = files_of(hub)
     assert after.keys() == {
@@ -109,7 +109,7 @@ def test_a_tag_is_never_moved_unless_that_is_asked_for(
 ) -> None:
     at_hub("publish", build, REPO, "--tag", "v1")
     head, sent = hub.store.refs(HUB_ID, "heads")["main"], bytes_sent(hub)
-    here("variants", build, "--only", "pre_cot")
+    invoke("variants", build, "--only", "pre_cot")
     refused = at_hub("publish", build, REPO, "--tag", "v1", code=1)
     assert refused.stderr.splitlines()[-1] == (
         f"error: lab/x: tag 'v1' names another release, at commit {head[:12]}. "
@@ -222,25 +222,25 @@ def test_without_a_login_or_the_right_to_write_it_is_one_line(
 @pytest.mark.slow
 def test_an_incomplete_build_is_refused_or_marked(tmp_path: Path) -> None:
     build, target = tmp_path / "build", f"file:{tmp_path / 'release'}"
-    refused = here("publish", build, target, code=1)
+    refused = invoke("publish", build, target, code=1)
     assert (
         f"error: {build}: no manifest.json, so this is not a finished build."
         in refused.stderr
     )
     words = ("generate", "--teacher", "scripted", "--out", build, "--limit", "40")
-    here(*words, "--set", "teacher.scripted.unavailable_frac=0.2", code=3)
-    refused = here("publish", build, target, code=1)
+    invoke(*words, "--set", "teacher.scripted.unavailable_frac=0.2", code=3)
+    refused = invoke("publish", build, target, code=1)
     assert "of 40 rationales failed with errors that can be retried. Run the same" in (
         refused.stderr
     )
     assert not (tmp_path / "release").exists()
-    here("publish", build, target, "--allow-partial")
+    invoke("publish", build, target, "--allow-partial")
     assert (
         "This release is incomplete" in (tmp_path / "release" / "README.md").read_text()
     )
     assert (
         "rationales: request keys and rows derived again"
-        in here("verify", target).stdout
+        in invoke("verify", target).stdout
     )
 
 
@@ -252,13 +252,17 @@ def test_an_edited_build_is_refused_with_the_exact_fault_and_nothing_is_sent(
     data[200] ^= 1
     path.write_bytes(data)
     for flags in ([], ["--allow-partial"]):
-        refused = here("publish", build, f"file:{tmp_path / 'release'}", *flags, code=1)
+        refused = invoke(
+            "publish", build, f"file:{tmp_path / 'release'}", *flags, code=1
+        )
         assert f"error: {path}: sha256 is '" in refused.stderr
     assert not (tmp_path / "release").exists()
 
 
 def test_a_build_is_not_published_into_itself(build: Path) -> None:
-    assert "the build itself" in here("publish", build, f"file:{build}", code=2).stderr
+    assert (
+        "the build itself" in invoke("publish", build, f"file:{build}", code=2).stderr
+    )
 
 
 # -- a folder ----------------------------------------------------------------------------------------------------------
@@ -271,21 +275,21 @@ def test_a_folder_takes_a_release_and_keeps_what_is_its_owners(
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
     words = ["publish", build, f"file:{folder}", "--tag"]
-    here(*words, "v1")
+    invoke(*words, "v1")
     assert {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} == {
         "notes.txt", ".release/lock", ".release/release.json", *generated(build),
     }  # fmt: skip
-    assert "nothing to publish" in here(*words, "v1").stdout
-    here("variants", build, "--only", "pre_cot")
-    assert "tag 'v1' names another release" in here(*words, "v1", code=1).stderr
-    here(*words, "v2")
+    assert "nothing to publish" in invoke(*words, "v1").stdout
+    invoke("variants", build, "--only", "pre_cot")
+    assert "tag 'v1' names another release" in invoke(*words, "v1", code=1).stderr
+    invoke(*words, "v2")
     assert not (folder / "label_only").exists()
     assert (folder / "notes.txt").read_text() == "mine"
     assert (
         "the state tagged 'v1' is no longer here"
-        in here("verify", f"file:{folder}@v1", code=1).stderr
+        in invoke("verify", f"file:{folder}@v1", code=1).stderr
     )
-    assert "verified." in here("verify", f"file:{folder}@v2").stdout
+    assert "verified." in invoke("verify", f"file:{folder}@v2").stdout
 
 
 def test_a_file_that_stands_in_the_way_is_left_alone(
@@ -294,7 +298,7 @@ def test_a_file_that_stands_in_the_way_is_left_alone(
     folder = tmp_path / "release"
     folder.mkdir()
     (folder / "README.md").write_text("mine")
-    refused = here("publish", build, f"file:{folder}", code=1)
+    refused = invoke("publish", build, f"file:{folder}", code=1)
     assert "'README.md' exists and is not part of a release" in refused.stderr
     assert (folder / "README.md").read_text() == "mine"
 
@@ -355,5 +359,5 @@ def test_trl_trains_a_step_on_it(
 
 @pytest.mark.slow
 def test_the_build_stays_as_it_was(finished: Path, build: Path, tmp_path: Path) -> None:
-    here("publish", build, f"file:{tmp_path / 'release'}")
+    invoke("publish", build, f"file:{tmp_path / 'release'}")
     assert published(build) == published(finished)

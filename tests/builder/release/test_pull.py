@@ -14,7 +14,7 @@ from cotbuild.schemas.answers.grade import grade_completion
 from cotbuild.schemas.answers.turn import split_reasoning
 from tests.builder.release.conftest import REPO, Run
 from tests.schemas.test_records import question
-from tests.support.commands import cotbuild, rows, write_questions
+from tests.support.commands import cotbuild, invoke, rows, write_questions
 from tests.support.http_teacher import serve
 from tests.support.hub.running import SmallHub
 from tests.support.waiting import HANG_S
@@ -54,13 +54,13 @@ def test_a_release_that_was_pulled_asks_nothing_and_makes_the_same_rows(
     assert "already downloaded" in at_hub("pull", REPO, out).stdout
     assert rows(out) == rows(finished)
     assert not (out / ".pulling").exists()
-    cotbuild("verify", out, "--all")
+    invoke("verify", out, "--all")
     assert any(row["other_steps"] for row in rows(finished))
     assert any(row["failure"] for row in rows(finished))
     before = {p.name: p.read_bytes() for p in (out / "rationales").iterdir()}
     assert asks_nothing(build_again(out, finished.parent))
     assert {p.name: p.read_bytes() for p in (out / "rationales").iterdir()} == before
-    cotbuild("variants", out, "--only", "label_only,post_cot")
+    invoke("variants", out, "--only", "label_only,post_cot")
     assert rows(out, "post_cot") == rows(finished, "post_cot")
 
 
@@ -186,15 +186,15 @@ def test_an_import_comes_back_too(tmp_path: Path) -> None:
         "--licence",
         "mit",
     ]
-    cotbuild("import", texts, "--source", source, *words, "--out", build)
+    invoke("import", texts, "--source", source, *words, "--out", build)
     cotbuild("publish", build, f"file:{folder}", "--tag", "v1")
     assert (
         "5 imported rationales: keys and rows derived again"
-        in cotbuild("verify", f"file:{folder}@v1").stdout
+        in invoke("verify", f"file:{folder}@v1").stdout
     )
     cotbuild("pull", f"file:{folder}@v1", out)
     assert rows(out) == rows(build)
-    cotbuild("verify", out)
+    invoke("verify", out)
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------

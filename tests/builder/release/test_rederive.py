@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.support.commands import here, rows
+from tests.support.commands import invoke, rows
 
 # Id, text, what the column of answers holds, rule of the row.
 ROWS = [
@@ -28,9 +28,9 @@ def test_answers_of_a_column_and_of_texts_are_told_apart(tmp_path: Path) -> None
         )
     )  # fmt: skip
     columns = ["--map", "text=said", "--map", "id=id", "--map", "answer=stated"]
-    here("import", file, *columns, "--source", file, "--out", out)
+    invoke("import", file, *columns, "--source", file, "--out", out)
     assert [row["answer_rule"] for row in rows(out)] == [rule for *_, rule in ROWS]
     assert (
         "6 imported rationales: keys and rows derived again"
-        in here("verify", out).stdout
+        in invoke("verify", out).stdout
     )

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.builder.release.conftest import REPO, Run, files_of
-from tests.support.commands import cotbuild, write_questions
+from tests.support.commands import cotbuild, invoke, write_questions
 from tests.support.http_teacher import serve
 from tests.support.hub.running import SmallHub
 from tests.support.hub.server import USERS
@@ -108,7 +108,7 @@ def test_so_are_the_files_of_an_import(tmp_path: Path) -> None:
         "--licence",
         "mit",
     ]
-    cotbuild("import", texts, "--source", source, *words, "--out", secret / "build")
+    invoke("import", texts, "--source", source, *words, "--out", secret / "build")
     cotbuild("publish", secret / "build", f"file:{tmp_path / 'release'}")
     refuse(tmp_path / "release", str(tmp_path), "secret-folder")
     config = json.loads((tmp_path / "release" / "build.json").read_text())

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.builder.release.conftest import REPO, Run
-from tests.support.commands import DATA, here, rows
+from tests.support.commands import DATA, invoke, rows
 
 TASKS = DATA / "tasks"
 NUM_TRAIN, NUM_TEST = 40, 12
@@ -100,12 +100,12 @@ def test_human_rationales_train_a_student_and_are_published(
     source = task.write(tmp_path / "files")
     build, run = tmp_path / "build", tmp_path / "run"
     more = ["--eval-splits", "test", "--set", f"source.limit={NUM_TRAIN}"]
-    here("import", "--source", source, *task.options, *more, "--out", build)
+    invoke("import", "--source", source, *task.options, *more, "--out", build)
     rationales = rows(build)
     assert len(rationales) == NUM_TRAIN * task.num_samples
     assert {row["verdict"] for row in rationales} == {"correct"}
     assert all(row["rationale"] for row in rationales)
-    here("variants", build, "--only", "post_cot,label_only")
+    invoke("variants", build, "--only", "post_cot,label_only")
     training = [row for row in rows(build, "post_cot") if row["rationale_start"]]
     assert str(training[0]["prompt"]).startswith(task.prompt)
     assert task.reported in _evaluate_student(build, run, tmp_path)
@@ -122,9 +122,9 @@ def _evaluate_student(build: Path, run: Path, folder: Path) -> str:
     student = save_tiny(folder / "student", "llama")
     _allow_long_texts(student)
     words: list[Any] = ["--variant", "post_cot", "--epochs", "1", "--out", run]
-    here("train", build, *words, "--student", student)
+    invoke("train", build, *words, "--student", student)
     limit = ["--limit", NUM_TEST]
-    done = here("evaluate", run, "--split", "test", *limit, "--base", student)
+    done = invoke("evaluate", run, "--split", "test", *limit, "--base", student)
     return done.output
 
 

@@ -18,7 +18,7 @@ from cotbuild.builder.evaluation.results import read_evaluation, read_results
 from cotbuild.student.training.run_dir import open_run
 from tests.builder.release.conftest import REPO, Run
 from tests.builder.teachers.vllm.test_running_vllm import NAME, url
-from tests.support.commands import DATA, cotbuild, here, rows
+from tests.support.commands import DATA, cotbuild, invoke, rows
 from tests.support.tiny import save_tiny
 
 __all__ = ["url"]
@@ -107,7 +107,7 @@ def test_a_student_translates_and_then_explains(
     assert all(row["answer"] == row["target"] for row in rationales)
 
     (tmp_path / "mine.yaml").write_text(VARIANTS)
-    here("variants", build, "--spec", tmp_path / "mine.yaml")
+    invoke("variants", build, "--spec", tmp_path / "mine.yaml")
     _check_rows(build, direction.prompt)
     _check_student(direction, build, source, tmp_path)
 
@@ -137,14 +137,16 @@ def _check_student(
 ) -> None:
     run, student = folder / "run", save_tiny(folder / "student", "llama")
     words = ["--variant", "post_cot", "--epochs", "1", "--student", student]
-    done = here("train", build, *words, "--out", run)
+    done = invoke("train", build, *words, "--out", run)
     assert "tokens of a row: label " in done.output
     data = open_run(run).data
     assert data.label_tokens is not None
     assert data.rationale_tokens is not None
     assert data.multiline_labels is False
     words = ["--source", source, *direction.evaluated, "--limit", NUM_TEST]
-    done = here("evaluate", run, *words, "--base", student, "--out", folder / "results")
+    done = invoke(
+        "evaluate", run, *words, "--base", student, "--out", folder / "results"
+    )
     assert "chrF2" in done.output
     evaluation = read_evaluation(folder / "results")
     assert evaluation.evaluated.prose_tokens == max(64, data.label_tokens.p99)

@@ -21,7 +21,7 @@ from cotbuild.schemas.files import file_sha256
 from cotbuild.schemas.fingerprint import digest
 from cotbuild.schemas.manifest import Manifest
 from tests.builder.release.conftest import REPO, Run
-from tests.support.commands import here, write_questions
+from tests.support.commands import invoke, write_questions
 
 JSON = dict[str, Any]
 
@@ -144,7 +144,7 @@ def test_an_edit_is_found_and_named_in_one_line(
 
 def test_the_command_line_says_it_in_one_line(build: Path) -> None:
     EDITS["completion"][0](build)
-    done = here("verify", build, code=1)
+    done = invoke("verify", build, code=1)
     assert done.stderr.startswith(f"error: {build}/rationales: question ")
     assert done.stderr.count("\n") == 1, done.stderr
 
@@ -202,7 +202,7 @@ def test_exemplars_drawn_from_a_split_are_checked_where_it_is_at_hand(
     ]
     source.write_text("".join(json.dumps(row) + "\n" for row in worked))
     build, folder = tmp_path / "build", tmp_path / "release"
-    here(
+    invoke(
         "generate",
         "--source",
         source,
@@ -213,8 +213,8 @@ def test_exemplars_drawn_from_a_split_are_checked_where_it_is_at_hand(
         "--out",
         build,
     )
-    here("publish", build, f"file:{folder}")
-    said = here("verify", f"file:{folder}").stdout
+    invoke("publish", build, f"file:{folder}")
+    said = invoke("verify", f"file:{folder}").stdout
     assert "12 rationales: rows derived again" in said
     assert (
         "not checked: request keys, since the exemplars are from split 'train', which is not in the release"
@@ -222,7 +222,7 @@ def test_exemplars_drawn_from_a_split_are_checked_where_it_is_at_hand(
     )
     assert (
         "request keys and rows derived again"
-        in here("verify", f"file:{folder}", "--source", source).stdout
+        in invoke("verify", f"file:{folder}", "--source", source).stdout
     )
     other = write_questions(tmp_path / "other.jsonl", ["Which?"])
     shutil.copy(other, tmp_path / "copy.jsonl")
@@ -234,5 +234,5 @@ def test_exemplars_drawn_from_a_split_are_checked_where_it_is_at_hand(
     )
     assert (
         ": request_key of its elicit step"
-        in here("verify", f"file:{folder}", "--source", source, code=1).stderr
+        in invoke("verify", f"file:{folder}", "--source", source, code=1).stderr
     )

@@ -13,7 +13,7 @@ from cotbuild.builder.sources import Source, describe_source, open_source
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, CotbuildError, DataError
 from cotbuild.schemas.question import Question
-from tests.support.commands import here
+from tests.support.commands import invoke
 from tests.support.compressed import gzipped
 
 Write = Callable[..., Path]
@@ -124,12 +124,12 @@ def test_the_option_in_an_error_works_when_typed(
     name: str, content: str, write: Write
 ) -> None:
     path = write(name, content)
-    refused = here("sources", path, code=1)
+    refused = invoke("sources", path, code=1)
     hint = re.search(
         r"Add: (--rows-under .*) to read", " ".join(refused.output.split())
     )
     assert hint is not None
-    shown = here("sources", path, *shlex.split(hint[1]))
+    shown = invoke("sources", path, *shlex.split(hint[1]))
     assert "text: q?" in shown.output
 
 
@@ -148,14 +148,15 @@ INSIDE = {
 )  # fmt: skip
 def test_rows_inside_the_only_row_of_a_file(words: list[str], write: Write) -> None:
     path = write("a.jsonl", json.dumps(INSIDE))
-    output = " ".join(here(*words, path, code=2).output.split())
+    output = " ".join(invoke(*words, path, code=2).output.split())
     hint = re.search(r"add: (--rows-under \S+)$", output)
     assert hint is not None, output
     mapping = ["--map", "question=q", "--map"]
     mapping += ["target=a"] if words == ["sources"] else ["text=text"]
     options = [*shlex.split(hint[1]), *mapping]
     assert (
-        "q: 'One" in (shown := here(*words, path, *options).output) or "1 row" in shown
+        "q: 'One" in (shown := invoke(*words, path, *options).output)
+        or "1 row" in shown
     )
 
 
@@ -176,17 +177,17 @@ def test_a_table_without_a_header_takes_the_names_in_the_error(
     name: str, content: str, last_line: str, write: Write
 ) -> None:
     path = write(name, content)
-    output = " ".join(here("sources", path, code=2).output.split())
+    output = " ".join(invoke("sources", path, code=2).output.split())
     hint = re.search(r"such as: (--header \S+)", output)
     assert hint is not None, output
-    shown = here("sources", path, *shlex.split(hint[1]))
+    shown = invoke("sources", path, *shlex.split(hint[1]))
     assert f"{len(content.splitlines())} rows in" in shown.output
     assert last_line in shown.output.splitlines()[-1]
 
 
 def test_a_header_is_for_tables_alone(write: Write) -> None:
     path = write("a.jsonl", ROW)
-    done = here("sources", path, "--header", "question,answer", code=2)
+    done = invoke("sources", path, "--header", "question,answer", code=2)
     assert "--header is for tables, and the file is read as jsonl" in done.output
 
 
@@ -212,7 +213,7 @@ def test_rationales_in_files_whose_format_is_named(
     path = write(name, content)
     source = write("q.csv", "question,answer\nOne and two?,3\nTwo and two?,4\n")
     options = ["--map", "text=text", "--source", str(source), *options]
-    done = here("import", path, *options, "--out", path.parent / "b", "--dry-run")
+    done = invoke("import", path, *options, "--out", path.parent / "b", "--dry-run")
     assert "2 rationales = 1 correct + 1 incorrect" in done.output
 
 
@@ -226,7 +227,7 @@ def test_chats_in_the_cells_of_a_table(write: Write) -> None:
         cell = str(turns).replace('"', '""')
         lines.append(f'{number};"{cell}"')
     path = write("chat.csv", "\n".join(lines))
-    done = here("import", path, "--out", path.parent / "b", "--dry-run")
+    done = invoke("import", path, "--out", path.parent / "b", "--dry-run")
     assert "2 texts = 2 rationales" in done.output
 
 
@@ -236,7 +237,7 @@ def test_rationales_and_questions_side_by_side(write: Write) -> None:
     texts = write("t.txt", "\n".join(TEXTS))
     files = f"question={questions},target={targets},text={texts}"
     out = texts.parent / "b"
-    here("import", files, "--map", "text=text", "--map", "question=question",
+    invoke("import", files, "--map", "text=text", "--map", "question=question",
          "--map", "target=target", "--out", out)  # fmt: skip
     manifest = json.loads((out / "manifest.json").read_text())
     verdicts = manifest["verdicts"]
@@ -248,14 +249,14 @@ def test_rationales_and_questions_side_by_side(write: Write) -> None:
 
 def test_an_unknown_format_is_refused(write: Write) -> None:
     path = write("t.txt", "x")
-    done = here("import", path, "--as", "xml", "--out", path.parent / "b", code=2)
+    done = invoke("import", path, "--as", "xml", "--out", path.parent / "b", code=2)
     assert "--as 'xml' is no format. Use one of jsonl, json, csv" in done.output
 
 
 def test_null_words_of_a_used_column_are_noted(write: Write) -> None:
     lines = ["question,answer,comment", "q?,nan,None", "r?,red,x", "s?,None,x"]
     path = write("a.csv", "\n".join(lines))
-    output = " ".join(here("sources", path).output.split())
+    output = " ".join(invoke("sources", path).output.split())
     note = "null words in column 'answer' are read as texts: 'None' in 1 row, 'nan' in"
     assert output.count(note) == 1
     assert "'comment' are read" not in output

@@ -14,7 +14,7 @@ from cotbuild.builder.sources.inputs import is_image
 from cotbuild.schemas.config import SourceConfig
 from cotbuild.schemas.errors import ConfigError, DataError
 from cotbuild.schemas.question import ImageRef, Input, Question
-from tests.support.commands import here
+from tests.support.commands import invoke
 
 Write = Callable[..., Path]
 Ask = Callable[..., tuple[list[Question], Source]]
@@ -311,5 +311,5 @@ def test_the_command_line(words: list[str], shown: str, write: Write) -> None:
     path = str(write("a.jsonl", [ROW]))
     source = [path] if command == "sources" else ["--source", path]
     options += ["--map", "hint=hint", "--tag", "grade", "--tag", "topic=meta.subject"]
-    output = " ".join(here(command, *source, *options).output.split())
+    output = " ".join(invoke(command, *source, *options).output.split())
     assert shown in output

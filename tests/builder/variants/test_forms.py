@@ -11,7 +11,7 @@ from cotbuild.schemas.variant_rows import (
     MessagesRow,
     TrainingRow,
 )
-from tests.support.commands import here
+from tests.support.commands import invoke
 
 SPEC = """
 variants:
@@ -31,7 +31,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("forms")
     (folder / "spec.yaml").write_text(SPEC)
     out = folder / "b"
-    here(
+    invoke(
         "generate",
         "--teacher",
         "scripted",
@@ -42,7 +42,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--out",
         out,
     )
-    here("variants", out, "--only", NAMES, "--spec", folder / "spec.yaml")
+    invoke("variants", out, "--only", NAMES, "--spec", folder / "spec.yaml")
     return out
 
 
@@ -52,7 +52,7 @@ def by_key(build: Path, name: str) -> dict[RowKey, Any]:
 
 
 def test_rows_are_verified_and_read_as_what_they_are(build: Path) -> None:
-    assert "verified" in here("verify", build).stdout
+    assert "verified" in invoke("verify", build).stdout
     stored = StoredBuild.open(build)
     assert {type(row) for row in stored.message_rows("chat_mix")} == {MessagesRow}
     assert stored.splits("given_rationale") == ["train"]
@@ -85,7 +85,7 @@ def test_a_mix_is_evaluated_in_the_form_of_its_first_part(build: Path) -> None:
 
 
 def test_a_difference_shows_the_turns(build: Path) -> None:
-    shown = here("diff", build, "chat_given", "chat_pre_cot", "--limit", 1).stdout
+    shown = invoke("diff", build, "chat_given", "chat_pre_cot", "--limit", 1).stdout
     assert "user: Question:" in shown
     assert "assistant: " in shown
     assert "user: Answer:" in shown

@@ -18,7 +18,7 @@ from cotbuild.builder.view.database import Database
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.rationale import Verdict
 from tests.support import small_builds
-from tests.support.commands import cotbuild
+from tests.support.commands import invoke
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for one in questions
     ]
     (folder / "said2.jsonl").write_text("".join(json.dumps(one) + "\n" for one in said))
-    cotbuild(
+    invoke(
         *("import", folder / "said2.jsonl", "--map", "text=said", "--map", "id=id"),
         *("--made-by", "others", "--source", folder / "other.jsonl"),
         *("--out", folder / "second"),

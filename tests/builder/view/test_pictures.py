@@ -9,7 +9,7 @@ from cotbuild.builder.build.build import StoredBuild
 from cotbuild.builder.view.database import Database
 from cotbuild.builder.view.faults import NotFoundError
 from cotbuild.builder.view.pictures import find_media_type, read_picture
-from tests.support.commands import cotbuild
+from tests.support.commands import invoke
 from tests.support.image_builds import write_image_questions
 from tests.support.sites import served_site
 
@@ -33,7 +33,7 @@ def test_the_type_is_that_of_the_content(data: bytes, media_type: str | None) ->
 def test_pictures_are_shown_with_their_question(tmp_path: Path) -> None:
     source = write_image_questions(tmp_path, "train", range(4))
     out = tmp_path / "root" / "b"
-    cotbuild(
+    invoke(
         *("generate", "--source", source, "--map", "hint=hint", "--map", "image=image"),
         *("--teacher", "scripted", "--out", out),
     )

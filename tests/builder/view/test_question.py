@@ -14,7 +14,7 @@ from cotbuild.builder.view.question_rows import read_question_rows
 from cotbuild.builder.view.tables import open_table
 from cotbuild.schemas.errors import ConfigError
 from tests.support import small_builds
-from tests.support.commands import cotbuild, write_questions
+from tests.support.commands import invoke, write_questions
 
 BUILDS = Path(__file__).parents[2] / "golden" / "builds"
 
@@ -97,11 +97,11 @@ def test_it_is_plain_data(build: StoredBuild, database: Database) -> None:
 def test_samples_messages_and_evaluation_questions(tmp_path: Path) -> None:
     write_questions(tmp_path / "train.jsonl", ["Which of these floats?"] * 2)
     write_questions(tmp_path / "test.jsonl", ["Which of these sinks?"])
-    cotbuild(
+    invoke(
         *("generate", "--source", tmp_path, "--teacher", "scripted", "--samples", 3),
         *("--eval-splits", "test", "--out", tmp_path / "b"),
     )
-    cotbuild(
+    invoke(
         *(
             "variants",
             tmp_path / "b",

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.support.commands import cotbuild, write_questions
+from tests.support.commands import invoke, write_questions
 from tests.support.tiny import save_tiny
 
 VARIANTS = ("label_only", "post_cot")
@@ -35,7 +35,7 @@ def make_study(
         [f"Which of {number} boats sinks?" for number in range(24)],
     )
     build = folder / "b"
-    cotbuild(
+    invoke(
         "generate",
         "--source",
         folder / "q",
@@ -46,7 +46,7 @@ def make_study(
         "--out",
         build,
     )
-    cotbuild("variants", build, "--only", ",".join(VARIANTS))
+    invoke("variants", build, "--only", ",".join(VARIANTS))
     path = folder / "s" / "STUDY.yaml"
     path.parent.mkdir()
     path.write_text(

@@ -19,7 +19,7 @@ from cotbuild.builder.process_identity import read_status
 from cotbuild.builder.service.jobs.store import JobFilter
 from cotbuild.schemas.service.job import JobRecord, JobState
 from tests.builder.generate.test_kill import nonces_in_build
-from tests.support.commands import cotbuild, rows, write_questions
+from tests.support.commands import invoke, rows, write_questions
 from tests.support.http_teacher import Server, serve
 from tests.support.jobs import Bench, pid_of
 from tests.support.killed_servers import KilledServer, ServeCommand, SupervisorAlone
@@ -187,7 +187,7 @@ def check(storm: Storm) -> None:
         built = nonces_in_build(out)
         replaced += sum(built[key] != first[key] for key in built)
     assert replaced <= allowed
-    cotbuild("verify", bench.root / jobs[0].target)
+    invoke("verify", bench.root / jobs[0].target)
     print(
         f"\n{len(jobs)} jobs of {NUM_QUESTIONS} questions: {asked} requests, "
         f"{asked - num_questions} of them asked before, where {storm.num_killed} "

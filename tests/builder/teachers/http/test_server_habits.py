@@ -15,7 +15,7 @@ from cotbuild.schemas.server_profiles import PROFILE_NAMES
 from cotbuild.schemas.teacher_config import TeacherConfig
 from tests.builder.generate.test_server_profiles import chain_requests, config
 from tests.support.asking import use_client
-from tests.support.commands import here, rows, write_questions
+from tests.support.commands import invoke, rows, write_questions
 from tests.support.http_teacher import Server
 
 
@@ -62,15 +62,17 @@ def test_the_advice_of_a_failed_run_makes_the_next_one_whole(
     source = write_questions(tmp_path / "q.jsonl", ["Which floats?", "Which sinks?"])
     words = ["generate", "--source", source, "--teacher", "fake"]
     words += ["--endpoint", server.url, "--out", tmp_path / "build"]
-    failed = here(*words, code=ExitCode.UNSCORED)
+    failed = invoke(*words, code=ExitCode.UNSCORED)
     assert "Add --no-system to send none." in failed.output
-    failed = here(*words, "--no-system", code=ExitCode.UNSCORED)
+    failed = invoke(*words, "--no-system", code=ExitCode.UNSCORED)
     rename = "--set teacher.rename.max_tokens=max_completion_tokens"
     assert f"Add {rename} to change what is sent" in " ".join(failed.output.split())
-    here(*words, "--no-system", "--profile", "openai-reasoning")
+    invoke(*words, "--no-system", "--profile", "openai-reasoning")
     assert {row["failure"] for row in rows(tmp_path / "build")} == {None}
     body_keys = server.counts()
-    here(*words, "--no-system", "--profile", "openai-reasoning", "--fresh", "--dry-run")
+    invoke(
+        *words, "--no-system", "--profile", "openai-reasoning", "--fresh", "--dry-run"
+    )
     assert server.counts() == body_keys
 
 

@@ -23,7 +23,7 @@ from cotbuild.prompts.template import load_template, render_messages
 from cotbuild.schemas.completion import Completion, Message
 from cotbuild.schemas.rationale import Verdict
 from cotbuild.schemas.teacher_config import TeacherConfig
-from tests.support.commands import DATA, here
+from tests.support.commands import DATA, invoke
 from tests.support.teacher_contract import WINDOW, Contract, ask_all, request
 from tests.support.vllm_server import serve_vllm
 
@@ -161,7 +161,7 @@ def test_the_reference_is_the_beginning_of_the_turn(url: str, tmp_path: Path) ->
     teacher = ["--teacher", NAME, "--endpoint", url, "--revision", "test"]
     template = "translation_rationalize"
     mode = ["--mode", "rationalize", "--template", template]
-    here("generate", *source, *asked, *teacher, *mode, "--out", tmp_path / "build")
+    invoke("generate", *source, *asked, *teacher, *mode, "--out", tmp_path / "build")
     rows = list(StoredBuild.open(tmp_path / "build").rationales())
     assert len(rows) == 5
     for row in rows:
