@@ -27,7 +27,7 @@ def test_a_text_16_times_as_long_takes_no_more_than_in_proportion(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if "derive" not in name])
 def test_no_text_takes_more_than_in_proportion(name: str) -> None:
-    step = 2 if name in THOROUGH else 8
+    step = 4 if name in THOROUGH else 16
     units = UNITS[list(FUNCTIONS).index(name) % step :: step]
     faults = {}
     for number, unit in enumerate(units):

@@ -569,4 +569,5 @@ THOROUGH = frozenset(
         "normalise_text", "diff lines", "rationale_lines",
     }
 )  # fmt: skip
-"""Functions that the slow test takes through half of the texts; others through an eighth."""
+"""Functions that the slow test takes through a quarter of the texts; others through a
+sixteenth."""

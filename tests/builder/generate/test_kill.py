@@ -67,7 +67,7 @@ def nonces_in_build(out: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "kills", [6, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+    "kills", [6, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])]
 )
 def test_after_any_number_of_kills_the_first_answers_stand(
     tmp_path: Path, kills: int
@@ -192,7 +192,7 @@ def test_a_kill_right_after_the_manifest_leaves_nothing_behind_either(
 
 @pytest.mark.slow  # tests/builder/build/test_install.py kills at each step by default
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kills", [20])
+@pytest.mark.parametrize("kills", [5])
 def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(
     tmp_path: Path, kills: int
 ) -> None:
@@ -221,7 +221,7 @@ def test_a_kill_while_the_build_is_replaced_leaves_the_old_one_or_none(
     assert not (out / ".staging").exists()
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.soak)])
 def test_variants_outlive_kills_while_an_equal_build_is_written(
     tmp_path: Path, kills: int
 ) -> None:
