@@ -1,10 +1,11 @@
-"""Trains one step of a tiny model on a variant, with TRL and `datasets` alone: what a
+"""Trains one step of a tiny model on each variant, with TRL and `datasets` alone: what a
 downstream user does.
 
-    python tests/support/train_with_trl.py BUILD VARIANT OUT
+    python tests/support/train_with_trl.py BUILD OUT VARIANT...
 
-Prints, as JSON, the completions of the first batch and what its supervised tokens
-decode to.
+Prints, as a line of JSON for each variant, the prompts of the first batch, what its
+supervised tokens decode to, and the loss. One process, since TRL takes longer to import
+than to train.
 """
 
 import json
@@ -52,7 +53,7 @@ def tokenizer_of(texts: list[str]) -> PreTrainedTokenizerFast:
     return made
 
 
-def main(build: str, variant: str, out: str) -> None:
+def train(build: str, variant: str, out: str) -> None:
     rows = load_dataset(build, variant, split="train")
     texts = texts_of([*rows["prompt"], *rows["completion"]])
     tokenizer = tokenizer_of(texts)
@@ -89,6 +90,7 @@ def main(build: str, variant: str, out: str) -> None:
     print(
         json.dumps(
             {
+                "variant": variant,
                 "supervised": supervised,
                 "read": read,
                 "loss": trainer.state.log_history[-1]["train_loss"],
@@ -98,4 +100,6 @@ def main(build: str, variant: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    build, out, *variants = sys.argv[1:]
+    for variant in variants:
+        train(build, variant, out)

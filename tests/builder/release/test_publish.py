@@ -349,7 +349,7 @@ def test_trl_trains_a_step_on_it(
     at_hub("publish", build, REPO)
     script = Path(__file__).parents[2] / "support" / "train_with_trl.py"
     env = {**hub.env, "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, str(script), REPO, "post_cot", str(tmp_path / "out")]
+    command = [sys.executable, str(script), REPO, str(tmp_path / "out"), "post_cot"]
     done = subprocess.run(
         command, capture_output=True, text=True, env=env, timeout=280, cwd=tmp_path
     )

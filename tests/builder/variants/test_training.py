@@ -71,27 +71,37 @@ def as_text(row: dict[str, Any]) -> tuple[str, str]:
     return "".join(turns) + "assistant:\n", completion[0]["content"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_what_is_supervised_is_the_completion_and_the_end_and_nothing_else(
-    build: Path, variant: str, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def batches(
+    build: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
+    """What TRL made of the first batch of each variant, by variant."""
+    folder = tmp_path_factory.mktemp("trl")
     env = {
         **os.environ,
-        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HOME": str(folder / "hf"),
         "HF_HUB_OFFLINE": "1",
         "PYTHONWARNINGS": "ignore",
     }
-    command = [sys.executable, str(SCRIPT), str(build), variant, str(tmp_path / "out")]
+    command = [sys.executable, str(SCRIPT), str(build), str(folder / "out"), *VARIANTS]
     done = subprocess.run(
-        command, capture_output=True, text=True, env=env, timeout=280, cwd=tmp_path
+        command, capture_output=True, text=True, env=env, timeout=280, cwd=folder
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    said = json.loads(done.stdout.splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{"variant"')]
+    return {batch["variant"]: batch for batch in map(json.loads, lines)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_is_supervised_is_the_completion_and_the_end_and_nothing_else(
+    build: Path, batches: dict[str, dict[str, Any]], variant: str
+) -> None:
+    batch = batches[variant]
     known = {as_text(row) for row in rows(build, variant)}
-    assert len(said["supervised"]) == 4
-    for read, supervised in zip(said["read"], said["supervised"], strict=True):
+    assert len(batch["supervised"]) == 4
+    for read, supervised in zip(batch["read"], batch["supervised"], strict=True):
         completion, end, rest = supervised.rpartition("<eos>")
         assert (end, rest.strip()) == ("<eos>", "")
         assert (read.replace("<pad>", ""), completion) in known
-    assert said["loss"] > 0
+    assert batch["loss"] > 0
