@@ -191,7 +191,7 @@ class UploadStore:
             make_private_folder(self._owners / owner)
             if not was_owned:
                 self._check_number(owner)
-            if not (self.folder / sha256).exists():
+            if not _has_size(self.folder / sha256, incoming.num_bytes):
                 incoming.path.replace(self.folder / sha256)
                 fsync_path(self.folder)
             (self._owners / owner / sha256).touch(mode=0o600)
@@ -242,7 +242,9 @@ class _Incoming:
         self.num_bytes += len(block)
         self._store.reserve(len(block))
         self._digest.update(block)
-        self._file.write(block)
+        unwritten = memoryview(block)
+        while unwritten:  # a write to a nearly full disk is short, the next one fails
+            unwritten = unwritten[self._file.write(unwritten) :]
 
     def finish(self) -> str:
         """Write the rest and return the digest of all."""
@@ -257,6 +259,14 @@ class _Incoming:
         self._file.close()
         self.path.unlink(missing_ok=True)
         self._store.reserve(-self.num_bytes)
+
+
+def _has_size(path: Path, num_bytes: int) -> bool:
+    """Return whether a file is there and has as many bytes."""
+    try:
+        return path.lstat().st_size == num_bytes
+    except FileNotFoundError:
+        return False
 
 
 def _no_room(error: OSError) -> ProblemError:

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -119,6 +121,54 @@ def test_the_files_that_are_there_count(folder: Path) -> None:
         put(store, CONTENT[1:])
     store.delete(digest(CONTENT), "alice")
     assert put(store, CONTENT[1:]).is_new
+
+
+FULL_DISK = """
+import asyncio, hashlib, resource, signal, sys
+from pathlib import Path
+from cotbuild.builder.service.upload_store import UploadStore
+from cotbuild.builder.web.problems import ProblemError
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+content = bytes(3_000_000)
+store = UploadStore(Path(sys.argv[1]))
+
+async def parts():
+    yield content
+
+def put():
+    return asyncio.run(store.put(hashlib.sha256(content).hexdigest(), "alice", parts()))
+
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, hard))
+try:
+    put()
+except ProblemError as error:
+    print(error.code, store.list_files("alice"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print(put().view.num_bytes)
+"""
+
+
+def test_a_full_disk_refuses_a_file(folder: Path) -> None:
+    """A real limit of the kernel's: the last write(2) is short, the next one fails."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["store_failed []", "3000000"]
+    assert leftovers(folder) == []
+
+
+def test_a_stored_file_of_another_size_is_replaced(folder: Path) -> None:
+    store = UploadStore(folder)
+    put(store, CONTENT)
+    stored = folder / "files" / digest(CONTENT)
+    stored.write_bytes(CONTENT[:-1])
+    assert put(store, CONTENT, "bob").view.num_bytes == len(CONTENT)
+    assert stored.read_bytes() == CONTENT
 
 
 def test_a_client_that_goes_away_leaves_nothing(folder: Path) -> None:
