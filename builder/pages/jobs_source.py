@@ -90,7 +90,10 @@ class JobsSource(Protocol):
     def list_failures(
         self, principal: Principal, job_id: str, limit: int
     ) -> tuple[FailureLine, ...]:
-        """Return the first failed requests of a job."""
+        """Return the first failed requests of a job.
+
+        May read all answers of its build. Raises StoreError if they cannot be read.
+        """
 
     def choices(self, principal: Principal) -> FormChoices:
         """Return what the form of a new job offers."""

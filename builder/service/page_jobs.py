@@ -74,7 +74,7 @@ class PageJobs:
     def list_failures(
         self, principal: Principal, job_id: str, limit: int
     ) -> tuple[FailureLine, ...]:
-        """Return the first failed requests of a job."""
+        """Return the first failed requests of a job; raises StoreError."""
         record = self._desk.get(principal, job_id)
         target = self._service.settings.target(record.target)
         return tuple(islice(find_failures(target), limit))
