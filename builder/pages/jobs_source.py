@@ -101,8 +101,11 @@ class JobsSource(Protocol):
     async def upload(self, principal: Principal, name: str, file: BinaryIO) -> str:
         """Keep a file and return its reference for a request, `upload:SHA256/NAME`."""
 
-    def plan(self, principal: Principal, request: JobRequest) -> PlanView:
-        """Return what a job would do."""
+    async def plan(self, principal: Principal, request: JobRequest) -> PlanView:
+        """Return what a job would do.
+
+        Raises ProblemError (503) if many others plan.
+        """
 
     def submit(self, principal: Principal, request: JobRequest) -> JobView:
         """Queue a job; where an equal one is not over yet, return that one."""

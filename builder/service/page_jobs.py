@@ -79,11 +79,14 @@ class PageJobs:
         target = self._service.settings.target(record.target)
         return tuple(islice(find_failures(target), limit))
 
-    def plan(self, principal: Principal, request: JobRequest) -> PlanView:
+    async def plan(self, principal: Principal, request: JobRequest) -> PlanView:
         """Return what a job would do."""
+        service = self._service
         value = request.model_dump(mode="json")
-        checked = self._desk.check_target(principal, value)
-        return plan_request(checked, self._service.settings, principal.name)
+        checked = await service.run_quick(self._desk.check_target, principal, value)
+        return await service.run_planning(
+            plan_request, checked, service.settings, principal.name
+        )
 
     def submit(self, principal: Principal, request: JobRequest) -> JobView:
         """Queue a job; where an equal one is not over yet, return that one."""

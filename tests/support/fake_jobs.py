@@ -211,7 +211,7 @@ class FakeJobs:
         self.files[sha256] = data
         return f"upload:{sha256}/{name}"
 
-    def plan(self, principal: Principal, request: JobRequest) -> PlanView:  # noqa: ARG002
+    async def plan(self, principal: Principal, request: JobRequest) -> PlanView:  # noqa: ARG002
         self.planned.append(request)
         return PlanView(
             kind=JobKind(request.kind),
