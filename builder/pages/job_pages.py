@@ -13,7 +13,7 @@ from cotbuild.builder.pages.site import SiteOf, site_of, visitor_of
 from cotbuild.builder.ui import format_duration
 from cotbuild.builder.web.problems import ProblemError, not_found
 from cotbuild.schemas.budget import Budget
-from cotbuild.schemas.errors import DataError, StoreError
+from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.event import Phase, ProgressEvent
 from cotbuild.schemas.rationale import Verdict
 from cotbuild.schemas.service.api import FailureLine
@@ -269,7 +269,10 @@ def _budget_of(job: JobView) -> dict[str, Any]:
 
 
 def _raised_budget(job: JobView, typed: tuple[str, str, str]) -> Budget | None:
-    """Return the budget of a job with what was typed; None if nothing was."""
+    """Return the budget of a job with what was typed; None if nothing was.
+
+    Raises ProblemError or ConfigError for what is no limit.
+    """
     names = ("max_requests", "max_output_tokens", "max_cost")
     given = {
         name: text.strip()
@@ -281,7 +284,7 @@ def _raised_budget(job: JobView, typed: tuple[str, str, str]) -> Budget | None:
     before = dict(job.request.get("budget") or {})
     for name, text in given.items():
         before[name] = _limit(name, text)
-    return Budget.model_validate(before, strict=False)
+    return Budget.parse(before, "budget", ConfigError)
 
 
 def _limit(name: str, text: str) -> int | float:

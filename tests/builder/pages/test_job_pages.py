@@ -195,6 +195,27 @@ def test_a_budget_is_raised_where_a_job_is_resumed(served: ServedJobs) -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ({"max_requests": "-5"}, "budget: max_requests is -5"),
+        ({"max_cost": "nan"}, "budget: max_cost is nan"),
+        ({"max_cost": "3"}, "budget: max_cost is set without a price"),
+    ],
+)
+def test_a_budget_that_is_none_is_refused_in_one_line(
+    served: ServedJobs, typed: dict[str, str], reason: str
+) -> None:
+    served.jobs.jobs[job_id(4)] = running_job(
+        4, state=JobState.PAUSED, request={"kind": "generate", "target": "demo"}
+    )
+    with served.client() as client:
+        refused = client.post(f"/jobs/{job_id(4)}/resume", data=typed)
+    assert refused.status_code == 422
+    assert reason in text_of(refused.text)
+    assert served.jobs.acts == []
+
+
+@pytest.mark.parametrize(
     "path", ["/jobs/x/pause", "/new", "/settings/tokens", "/logout"]
 )
 def test_another_site_can_change_nothing(served: ServedJobs, path: str) -> None:
