@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from cotbuild.builder.service.folders import make_private_folder
 from cotbuild.builder.service.upload_store import (
+    LEFT_AFTER_S,
     MAX_UPLOADS,
     StoredUpload,
     UploadStore,
@@ -215,10 +218,28 @@ def test_only_some_uploads_run_at_a_time(folder: Path) -> None:
 
 
 def test_what_a_killed_server_left_is_deleted(folder: Path) -> None:
-    UploadStore(folder)
-    (folder / "files" / ".incoming" / "left").write_bytes(b"x")
-    UploadStore(folder)
-    assert leftovers(folder) == []
+    store = UploadStore(folder)
+    left = folder / "files" / ".incoming" / "left"
+    long_ago_s = time.time() - LEFT_AFTER_S - 60
+    for see in (lambda: UploadStore(folder), lambda: put(store, CONTENT)):
+        left.write_bytes(b"x")
+        os.utime(left, (long_ago_s, long_ago_s))
+        see()
+        assert leftovers(folder) == []
+
+
+def test_another_server_of_the_folder_leaves_uploads_alone(folder: Path) -> None:
+    """As where servers share a root: one is started while another one receives a file."""
+    store = UploadStore(folder)
+
+    async def interrupted() -> AsyncIterator[bytes]:
+        yield CONTENT[:2_000_000]
+        other = UploadStore(folder)
+        await other.put(digest(b"x"), "bob", in_parts(b"x"))
+        yield CONTENT[2_000_000:]
+
+    stored = asyncio.run(store.put(digest(CONTENT), "alice", interrupted()))
+    assert stored.view.num_bytes == len(CONTENT)
 
 
 @pytest.mark.parametrize(
