@@ -129,7 +129,10 @@ class JobsSource(Protocol):
         """Return the end of the log of a teacher's server."""
 
     def log_in(self, token: str) -> Principal | None:
-        """Return whose token a text is; None for any other text."""
+        """Return whose token a text is; None for any other text.
+
+        Raises ProblemError (500) if tokens cannot be read.
+        """
 
     def limits(self, principal: Principal) -> Limits:
         """Return what the service allows."""

@@ -25,8 +25,10 @@ from cotbuild.builder.service.service import Service
 from cotbuild.builder.service.watch import log_file
 from cotbuild.builder.sources import list_sources
 from cotbuild.builder.view.catalog import EntryKind
+from cotbuild.builder.web.access import cannot_identify
 from cotbuild.builder.web.problems import ProblemError
 from cotbuild.schemas.budget import Budget
+from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import open_regular
 from cotbuild.schemas.service.api import FailureLine
 from cotbuild.schemas.service.job import JobView, StopMode
@@ -169,7 +171,10 @@ class PageJobs:
 
     def log_in(self, token: str) -> Principal | None:
         """Return whose token a text is; None for any other text."""
-        return self._service.tokens.find(token)
+        try:
+            return self._service.tokens.find(token)
+        except StoreError as fault:
+            raise cannot_identify(fault) from fault
 
     def limits(self, principal: Principal) -> Limits:
         """Return what the service allows."""
