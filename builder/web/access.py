@@ -218,8 +218,8 @@ class AccessMiddleware(Generic[T]):
             principal = self.access.identify(request.headers)
         except CotbuildError as fault:
             if not self.access.is_public(scope["path"]):
-                response = self.responder.respond(request, cannot_identify(fault))
-                await response(scope, receive, send)
+                refusal = self.responder.respond(request, cannot_identify(fault))
+                await refusal(scope, receive, send)
                 return
         scope["state"]["principal"] = principal
         if (response := self._trade_token(request, principal)) is not None:
