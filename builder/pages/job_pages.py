@@ -144,7 +144,7 @@ def show_job(
         costs=cost_rows(job),
         log=jobs.read_log(person, job_id, LOG_BYTES),
         failed=failed,
-        shows_failures=failures,
+        has_stopped_following=goes_on and failures,
         request_text=json.dumps(job.request, indent=2, ensure_ascii=False),
         refresh_ms=JOB_MS if goes_on and not failures else None,
         is_build=job.kind in (JobKind.GENERATE, JobKind.IMPORT, JobKind.VARIANTS),

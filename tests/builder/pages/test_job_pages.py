@@ -121,6 +121,7 @@ def test_failures_are_read_where_the_page_does_not_follow_the_job(
     assert ("400: &lt;i&gt;too long&lt;/i&gt;" in page) is is_read
     assert served.jobs.failures_read == [job_id(number)] * is_read
     assert not (is_read and "data-refresh" in page)
+    assert ("Follow it again" in page) is bool(query)
 
 
 def test_a_damaged_journal_is_named_on_the_page_of_its_job(served: ServedJobs) -> None:
