@@ -37,10 +37,10 @@ from cotbuild.schemas.service.requests import (
 )
 
 PAGE_JOBS = 200
-REPLAYED = "idempotent-replayed"
-PREVIEW_TIMEOUT_S = 600.0
+PLAN_TIMEOUT_S = 180.0
+"""Longer than a service takes for a plan: it waits for others, and stops one in time."""
+PREVIEW_TIMEOUT_S = 900.0
 """Longer than a service takes, which may have to start a teacher for the preview first."""
-"""Header of the answer to a submission whose job was there already."""
 
 
 class Client:
@@ -138,8 +138,12 @@ class Client:
 
     def plan(self, request: JobRequest | Mapping[str, Any]) -> PlanView:
         """Return what a job would do; nothing is asked."""
+        # Not repeated: the service would begin another process while the first one runs.
         reply = self._connection.request(
-            "POST", "/v1/plans", json_body=_request_values(request), repeats=True
+            "POST",
+            "/v1/plans",
+            json_body=_request_values(request),
+            timeout_s=PLAN_TIMEOUT_S,
         )
         return receive(PlanView, reply.json(), "plan")
 
@@ -152,7 +156,6 @@ class Client:
             "POST",
             "/v1/previews",
             json_body=body,
-            repeats=True,
             timeout_s=PREVIEW_TIMEOUT_S,
         )
         return receive(PreviewView, reply.json(), "preview")

@@ -13,8 +13,10 @@ from cotbuild.builder.pages.site import SiteOf, site_of, visitor_of
 from cotbuild.builder.ui import format_duration
 from cotbuild.builder.web.problems import ProblemError, not_found
 from cotbuild.schemas.budget import Budget
+from cotbuild.schemas.errors import ConfigError, DataError, StoreError
 from cotbuild.schemas.event import Phase, ProgressEvent
 from cotbuild.schemas.rationale import Verdict
+from cotbuild.schemas.service.api import FailureLine
 from cotbuild.schemas.service.job import JobKind, JobState, JobView, StopMode
 from cotbuild.schemas.service.principal import Principal
 
@@ -60,6 +62,18 @@ class Progress(NamedTuple):
     verdicts: list[tuple[str, int]]
 
 
+class FailedRequests(NamedTuple):
+    """The failed requests of a job, as its page shows them."""
+
+    shown: tuple[FailureLine, ...]
+    has_more: bool = False
+    fault: str | None = None
+    """Why they could not be read."""
+
+
+NO_FAILURES: Final = FailedRequests(())
+
+
 class Buttons(NamedTuple):
     """What a visitor may do with a job now."""
 
@@ -102,10 +116,24 @@ def show_jobs(
 
 
 @router.get("/jobs/{job_id}")
-def show_job(request: Request, jobs: JobsOf, person: PersonOf, job_id: str) -> Response:
-    """Show a job: what it does, how far it is, what it said."""
+def show_job(
+    request: Request,
+    jobs: JobsOf,
+    person: PersonOf,
+    job_id: str,
+    failures: bool = False,
+) -> Response:
+    """Show a job: what it does, how far it is, what it printed.
+
+    A job that goes on is read again and again, and finding its failed requests may
+    take seconds: they are shown on a page that does not follow the job, with `failures`.
+    """
     job = jobs.get_job(person, job_id)
-    failures = jobs.list_failures(person, job_id, MAX_FAILURES + 1)
+    goes_on = job.state in _STOPPABLE or _is_stopping(job)
+    has_failures = job.state is not JobState.SUCCEEDED or job.num_failed > 0
+    failed = NO_FAILURES
+    if failures or (has_failures and not goes_on):
+        failed = _list_failures(jobs, person, job_id)
     return render(
         request,
         "job.html.jinja",
@@ -115,10 +143,10 @@ def show_job(request: Request, jobs: JobsOf, person: PersonOf, job_id: str) -> R
         budget=_budget_of(job),
         costs=cost_rows(job),
         log=jobs.read_log(person, job_id, LOG_BYTES),
-        failures=failures[:MAX_FAILURES],
-        has_more_failures=len(failures) > MAX_FAILURES,
+        failed=failed,
+        has_stopped_following=goes_on and failures,
         request_text=json.dumps(job.request, indent=2, ensure_ascii=False),
-        refresh_ms=JOB_MS if job.state in _STOPPABLE or _is_stopping(job) else None,
+        refresh_ms=JOB_MS if goes_on and not failures else None,
         is_build=job.kind in (JobKind.GENERATE, JobKind.IMPORT, JobKind.VARIANTS),
     )
 
@@ -148,6 +176,14 @@ def act_on_job(
     target = site.links.jobs() if is_gone else site.links.job(job_id)
     assert target is not None
     return RedirectResponse(target, status_code=303)
+
+
+def _list_failures(jobs: JobsSource, person: Principal, job_id: str) -> FailedRequests:
+    try:
+        found = jobs.list_failures(person, job_id, MAX_FAILURES + 1)
+    except (StoreError, DataError) as fault:
+        return FailedRequests((), fault=str(fault))
+    return FailedRequests(found[:MAX_FAILURES], len(found) > MAX_FAILURES)
 
 
 def progress_of(job: JobView) -> Progress | None:
@@ -233,7 +269,10 @@ def _budget_of(job: JobView) -> dict[str, Any]:
 
 
 def _raised_budget(job: JobView, typed: tuple[str, str, str]) -> Budget | None:
-    """Return the budget of a job with what was typed; None if nothing was."""
+    """Return the budget of a job with what was typed; None if nothing was.
+
+    Raises ProblemError or ConfigError for what is no limit.
+    """
     names = ("max_requests", "max_output_tokens", "max_cost")
     given = {
         name: text.strip()
@@ -245,7 +284,7 @@ def _raised_budget(job: JobView, typed: tuple[str, str, str]) -> Budget | None:
     before = dict(job.request.get("budget") or {})
     for name, text in given.items():
         before[name] = _limit(name, text)
-    return Budget.model_validate(before, strict=False)
+    return Budget.parse(before, "budget", ConfigError)
 
 
 def _limit(name: str, text: str) -> int | float:

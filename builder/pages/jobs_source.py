@@ -90,7 +90,10 @@ class JobsSource(Protocol):
     def list_failures(
         self, principal: Principal, job_id: str, limit: int
     ) -> tuple[FailureLine, ...]:
-        """Return the first failed requests of a job."""
+        """Return the first failed requests of a job.
+
+        May read all answers of its build. Raises StoreError if they cannot be read.
+        """
 
     def choices(self, principal: Principal) -> FormChoices:
         """Return what the form of a new job offers."""
@@ -98,8 +101,11 @@ class JobsSource(Protocol):
     async def upload(self, principal: Principal, name: str, file: BinaryIO) -> str:
         """Keep a file and return its reference for a request, `upload:SHA256/NAME`."""
 
-    def plan(self, principal: Principal, request: JobRequest) -> PlanView:
-        """Return what a job would do."""
+    async def plan(self, principal: Principal, request: JobRequest) -> PlanView:
+        """Return what a job would do.
+
+        Raises ProblemError (503) if many others plan.
+        """
 
     def submit(self, principal: Principal, request: JobRequest) -> JobView:
         """Queue a job; where an equal one is not over yet, return that one."""
@@ -123,7 +129,10 @@ class JobsSource(Protocol):
         """Return the end of the log of a teacher's server."""
 
     def log_in(self, token: str) -> Principal | None:
-        """Return whose token a text is; None for any other text."""
+        """Return whose token a text is; None for any other text.
+
+        Raises ProblemError (500) if tokens cannot be read.
+        """
 
     def limits(self, principal: Principal) -> Limits:
         """Return what the service allows."""

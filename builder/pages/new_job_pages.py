@@ -77,7 +77,7 @@ async def plan_or_submit(
             await _keep_uploads(form, kind, jobs, person, typed)
             job_request = parse_request(read_form(kind, typed), "the form")
             if form.get("do") != "submit":
-                plan = await run_in_threadpool(jobs.plan, person, job_request)
+                plan = await jobs.plan(person, job_request)
                 return await run_in_threadpool(
                     _page,
                     request,

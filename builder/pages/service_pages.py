@@ -97,7 +97,7 @@ def log_in(
     if person is None:
         return render(request, "login.html.jinja", status=401, is_wrong=True)
     response = RedirectResponse(site.links.home() or "/", status_code=303)
-    access.open_session(response, person)
+    access.open_session(request, response, person)
     return response
 
 

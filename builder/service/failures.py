@@ -4,7 +4,9 @@ They can be read at any time: while a run asks, after it was stopped, and when i
 done. Which question a request was for is known once the build is complete.
 """
 
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,7 +23,7 @@ from cotbuild.builder.storage.journal import (
 )
 from cotbuild.builder.visible import escape_hidden
 from cotbuild.schemas.completion import Failure
-from cotbuild.schemas.errors import DataError
+from cotbuild.schemas.errors import DataError, StoreError
 from cotbuild.schemas.service.api import FailureLine
 
 MAX_FAILURES: Final = 1_000_000
@@ -36,12 +38,23 @@ class _Place(NamedTuple):
 def find_failures(target: Path) -> Iterator[FailureLine]:
     """Return the failures of a build, in the order of its journals.
 
-    The journals are read at once, the messages as the failures are taken. Raises
-    StoreError, also later, if a journal is damaged.
+    All journals are read at once, which takes seconds for a large build, the messages as
+    the failures are taken. Raises StoreError, also later, if a journal is damaged; it
+    names the journal by its place below the folder of all builds.
     """
-    places = _open_failures(AnswerStore(target).journals)
-    question_ids = _question_ids(target) if places else {}
-    return _read_failures(places, question_ids)
+    with _named_below(target.parent):
+        places = _open_failures(AnswerStore(target).journals)
+        question_ids = _question_ids(target) if places else {}
+    return _read_failures(target.parent, places, question_ids)
+
+
+@contextmanager
+def _named_below(root: Path) -> Iterator[None]:
+    """Name files in errors by their place below `root`: where that is, is not for all."""
+    try:
+        yield
+    except StoreError as fault:
+        raise StoreError(str(fault).replace(f"{root}{os.sep}", "")) from fault
 
 
 def _open_failures(journals: list[Path]) -> dict[bytes, _Place]:
@@ -79,10 +92,10 @@ def _question_ids(target: Path) -> Mapping[str, str]:
 
 
 def _read_failures(
-    places: Mapping[bytes, _Place], question_ids: Mapping[str, str]
+    root: Path, places: Mapping[bytes, _Place], question_ids: Mapping[str, str]
 ) -> Iterator[FailureLine]:
     for place in places.values():
-        with open_journal(place.journal) as file:
+        with _named_below(root), open_journal(place.journal) as file:
             file.seek(place.offset)
             answer = decode_answer(read_line(file, place.journal))
         if isinstance(answer, Failure):

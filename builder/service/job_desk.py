@@ -191,8 +191,11 @@ class JobDesk:
         record = self._controlled(principal, job_id)
         request = None
         if budget is not None:
+            # The rest was checked when its owner submitted it: an admin, who may resume
+            # it too, has not uploaded its files.
             changed = record.request | {"budget": budget.model_dump(mode="json")}
-            request = self.check(principal, changed).model_dump(mode="json")
+            parsed = parse_request(changed, f"job {job_id}")
+            request = parsed.model_dump(mode="json")
         return self._changed(self._store.resume(job_id, request))
 
     def retry(self, principal: Principal, job_id: str, *, failed: bool) -> JobView:

@@ -25,8 +25,10 @@ from cotbuild.builder.service.service import Service
 from cotbuild.builder.service.watch import log_file
 from cotbuild.builder.sources import list_sources
 from cotbuild.builder.view.catalog import EntryKind
+from cotbuild.builder.web.access import cannot_identify
 from cotbuild.builder.web.problems import ProblemError
 from cotbuild.schemas.budget import Budget
+from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.files import open_regular
 from cotbuild.schemas.service.api import FailureLine
 from cotbuild.schemas.service.job import JobView, StopMode
@@ -74,16 +76,19 @@ class PageJobs:
     def list_failures(
         self, principal: Principal, job_id: str, limit: int
     ) -> tuple[FailureLine, ...]:
-        """Return the first failed requests of a job."""
+        """Return the first failed requests of a job; raises StoreError."""
         record = self._desk.get(principal, job_id)
         target = self._service.settings.target(record.target)
         return tuple(islice(find_failures(target), limit))
 
-    def plan(self, principal: Principal, request: JobRequest) -> PlanView:
+    async def plan(self, principal: Principal, request: JobRequest) -> PlanView:
         """Return what a job would do."""
+        service = self._service
         value = request.model_dump(mode="json")
-        checked = self._desk.check_target(principal, value)
-        return plan_request(checked, self._service.settings, principal.name)
+        checked = await service.run_quick(self._desk.check_target, principal, value)
+        return await service.run_planning(
+            plan_request, checked, service.settings, principal.name
+        )
 
     def submit(self, principal: Principal, request: JobRequest) -> JobView:
         """Queue a job; where an equal one is not over yet, return that one."""
@@ -166,7 +171,10 @@ class PageJobs:
 
     def log_in(self, token: str) -> Principal | None:
         """Return whose token a text is; None for any other text."""
-        return self._service.tokens.find(token)
+        try:
+            return self._service.tokens.find(token)
+        except StoreError as fault:
+            raise cannot_identify(fault) from fault
 
     def limits(self, principal: Principal) -> Limits:
         """Return what the service allows."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, ParamSpec, Protocol, TypeVar
 
+import anyio
 import anyio.to_thread
 from anyio import CapacityLimiter
 
@@ -24,6 +25,7 @@ from cotbuild.builder.service.watch import JobWatcher
 from cotbuild.builder.view.catalog import Catalog, CatalogEntry, EntryKind
 from cotbuild.builder.view.database import Database
 from cotbuild.builder.view.faults import NotFoundError
+from cotbuild.builder.web.problems import ProblemError
 from cotbuild.schemas.errors import CotbuildError
 from cotbuild.schemas.record import short_repr
 from cotbuild.schemas.service.principal import Principal
@@ -35,6 +37,8 @@ READING_THREADS: Final = 8
 ones, so that a hundred of them do not keep a list of jobs waiting."""
 PLANNING_THREADS: Final = 2
 """Processes of plans and previews at a time: each reads a source."""
+PLANNING_WAIT_S: Final = 15.0
+"""Longest wait for one of them. With it, a plan ends before a proxy or client gives up."""
 MAX_STREAMS: Final = 500
 """Streams of events at a time."""
 _BLOCK_BYTES: Final = 64 << 10
@@ -123,8 +127,25 @@ class Service:
     async def run_planning(
         self, function: Callable[P, R], *args: P.args, **named: P.kwargs
     ) -> R:
-        """Run a function that starts a process and waits for it in a thread."""
-        return await _run(self.planning, function, *args, **named)
+        """Run a function that starts a process and waits for it in a thread.
+
+        Raises ProblemError (503) if too many others run for PLANNING_WAIT_S.
+        """
+        borrower = object()
+        with anyio.move_on_after(PLANNING_WAIT_S) as waiting:
+            await self.planning.acquire_on_behalf_of(borrower)
+        if waiting.cancelled_caught:
+            raise ProblemError(
+                503,
+                "busy",
+                f"{PLANNING_THREADS} plans or previews are being made, the most at a "
+                "time.",
+                "Try again in a moment, or submit the job without a plan.",
+            )
+        try:
+            return await _run(CapacityLimiter(1), function, *args, **named)
+        finally:
+            self.planning.release_on_behalf_of(borrower)
 
     async def counted_stream(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the parts of a stream, and count it for as long as it lasts."""

@@ -14,8 +14,9 @@ import os
 import re
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -34,6 +35,8 @@ MAX_FILES: Final = 10_000
 """Most files of one owner."""
 MAX_UPLOADS: Final = 8
 """Uploads at a time; a further one is refused, and may be repeated."""
+LEFT_AFTER_S: Final = 24 * 3600.0
+"""An incomplete file to which nothing was written for as long has no server any more."""
 _BLOCK_BYTES: Final = MIB
 """Bytes that are collected before they are written, by a thread."""
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -68,8 +71,7 @@ class UploadStore:
         self._incoming_bytes = 0
         for folder in (self.folder, self._owners, self._incoming):
             make_private_folder(folder)
-        for left in self._incoming.iterdir():  # of a server that was killed
-            left.unlink(missing_ok=True)
+        self._delete_left()
 
     async def put(
         self, sha256: str, owner: str, parts: AsyncIterator[bytes]
@@ -150,8 +152,21 @@ class UploadStore:
             with self._lock:
                 self._num_uploads -= 1
 
+    def _delete_left(self) -> None:
+        """Delete what killed servers have left of uploads.
+
+        Other servers of this folder are receiving the files that were written to lately.
+        """
+        with os.scandir(self._incoming) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # it was completed meanwhile
+                    age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                    if age_s > LEFT_AFTER_S:
+                        Path(entry.path).unlink()
+
     def _count_stored(self) -> None:
         """Count the bytes of all files, those of other servers of this folder too."""
+        self._delete_left()
         with os.scandir(self.folder) as entries:
             num_bytes = sum(
                 entry.stat(follow_symlinks=False).st_size
@@ -191,7 +206,7 @@ class UploadStore:
             make_private_folder(self._owners / owner)
             if not was_owned:
                 self._check_number(owner)
-            if not (self.folder / sha256).exists():
+            if not _has_size(self.folder / sha256, incoming.num_bytes):
                 incoming.path.replace(self.folder / sha256)
                 fsync_path(self.folder)
             (self._owners / owner / sha256).touch(mode=0o600)
@@ -242,7 +257,9 @@ class _Incoming:
         self.num_bytes += len(block)
         self._store.reserve(len(block))
         self._digest.update(block)
-        self._file.write(block)
+        unwritten = memoryview(block)
+        while unwritten:  # a write to a nearly full disk is short, the next one fails
+            unwritten = unwritten[self._file.write(unwritten) :]
 
     def finish(self) -> str:
         """Write the rest and return the digest of all."""
@@ -257,6 +274,14 @@ class _Incoming:
         self._file.close()
         self.path.unlink(missing_ok=True)
         self._store.reserve(-self.num_bytes)
+
+
+def _has_size(path: Path, num_bytes: int) -> bool:
+    """Return whether a file is there and has as many bytes."""
+    try:
+        return path.lstat().st_size == num_bytes
+    except FileNotFoundError:
+        return False
 
 
 def _no_room(error: OSError) -> ProblemError:

@@ -6,6 +6,7 @@ ports, so the name of the cookie does: two servers on one machine do not log eac
 out.
 """
 
+import logging
 import secrets
 import threading
 import time
@@ -21,6 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cotbuild.builder.web.problems import ProblemError, ProblemResponder, wants_json
+from cotbuild.schemas.errors import CotbuildError
 
 TOKEN_PARAMETER: Final = "token"
 TOKEN_BYTES: Final = 32
@@ -30,6 +32,7 @@ SESSION_S: Final = 7 * 24 * 3600.0
 """How long a session lasts after its newest request, seconds."""
 MAX_SESSIONS: Final = 10_000
 
+_LOG: Final = logging.getLogger("uvicorn.error")
 T = TypeVar("T")
 
 
@@ -137,7 +140,10 @@ class Access(Generic[T]):
     """Whether browsers reach the server by HTTPS alone."""
 
     def identify(self, headers: Headers) -> T | None:
-        """Return who makes a request; a token in `Authorization` goes first."""
+        """Return who makes a request; a token in `Authorization` goes first.
+
+        Raises CotbuildError if tokens cannot be read.
+        """
         if authorizations := headers.getlist("authorization"):
             # Of several, a proxy in front may have checked another one.
             scheme, _, token = authorizations[0].partition(" ")
@@ -157,7 +163,7 @@ class Access(Generic[T]):
             for prefix in self.public
         )
 
-    def open_session(self, response: Response, value: T) -> None:
+    def open_session(self, request: Request, response: Response, value: T) -> None:
         """Start a session of `value` and put its cookie into `response`."""
         response.set_cookie(
             self.cookie,
@@ -165,7 +171,7 @@ class Access(Generic[T]):
             path="/",
             httponly=True,
             samesite="strict",
-            secure=self.is_secure,
+            secure=self._is_secure(request),
         )
 
     def close_session(self, request: Request, response: Response) -> None:
@@ -177,8 +183,14 @@ class Access(Generic[T]):
             path="/",
             httponly=True,
             samesite="strict",
-            secure=self.is_secure,
+            secure=self._is_secure(request),
         )
+
+    def _is_secure(self, request: Request) -> bool:
+        """Return whether a browser sent a request by HTTPS, to a proxy in front."""
+        # Whoever sends the header without a proxy restricts a cookie of its own alone.
+        schemes = request.headers.get("x-forwarded-proto", "")
+        return self.is_secure or schemes.partition(",")[0].strip() == "https"
 
 
 class AccessMiddleware(Generic[T]):
@@ -200,8 +212,16 @@ class AccessMiddleware(Generic[T]):
             await self.app(scope, receive, send)
             return
         request = Request(scope)
-        principal = self.access.identify(request.headers)
-        scope.setdefault("state", {})["principal"] = principal
+        principal = None
+        scope.setdefault("state", {})["principal"] = None  # for the page of a problem
+        try:
+            principal = self.access.identify(request.headers)
+        except CotbuildError as fault:
+            if not self.access.is_public(scope["path"]):
+                refusal = self.responder.respond(request, cannot_identify(fault))
+                await refusal(scope, receive, send)
+                return
+        scope["state"]["principal"] = principal
         if (response := self._trade_token(request, principal)) is not None:
             await response(scope, receive, send)
         elif principal is not None or self.access.is_public(scope["path"]):
@@ -226,8 +246,22 @@ class AccessMiddleware(Generic[T]):
         if value is None:
             return None
         response = _send_on(request, target)
-        self.access.open_session(response, value)
+        self.access.open_session(request, response, value)
         return response
+
+
+def cannot_identify(fault: CotbuildError) -> ProblemError:
+    """Return the answer to who cannot be identified because of a fault.
+
+    The fault, which may name folders, goes to the log.
+    """
+    _LOG.error("%s", fault)
+    return ProblemError(
+        500,
+        "store_failed",
+        "The server cannot read its tokens now.",
+        hint="Its log says why.",
+    )
 
 
 def _no_access(request: Request) -> ProblemError:

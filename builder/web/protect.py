@@ -1,4 +1,4 @@
-"""The middlewares of an app in their order: security outside, then access, then faults."""
+"""The middlewares of an app in their order: security outside, then faults, then access."""
 
 from fastapi import FastAPI
 
@@ -14,6 +14,6 @@ def protect_app(
     responder: ProblemResponder,
 ) -> None:
     """Put before `app` all that a request passes; call it once."""
-    install_problem_handlers(app, responder)
     app.add_middleware(AccessMiddleware[T], access=access, responder=responder)
+    install_problem_handlers(app, responder)
     app.add_middleware(SecurityMiddleware, rules=rules)

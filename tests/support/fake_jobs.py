@@ -28,6 +28,7 @@ from cotbuild.builder.web.problems import not_found
 from cotbuild.builder.web.protect import protect_app
 from cotbuild.builder.web.security import SecurityRules
 from cotbuild.schemas.budget import Account, Budget, Prices
+from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.event import (
     FinishedEvent,
     Outcome,
@@ -152,6 +153,9 @@ class FakeJobs:
     teachers: tuple[TeacherStatus, ...] = ()
     log: str = "line 1\n<script>alert(1)</script>\n"
     failures: tuple[FailureLine, ...] = ()
+    failures_read: list[str] = field(default_factory=list)
+    """Jobs whose failures were read."""
+    journal_fault: StoreError | None = None
     problems: tuple[str, ...] = ()
     tokens: list[TokenView] = field(default_factory=list)
     acts: list[tuple[str, JobAction, StopMode, Budget | None, bool]] = field(
@@ -189,6 +193,9 @@ class FakeJobs:
         self, principal: Principal, job_id: str, limit: int
     ) -> tuple[FailureLine, ...]:
         self.get_job(principal, job_id)
+        self.failures_read.append(job_id)
+        if self.journal_fault is not None:
+            raise self.journal_fault
         return self.failures[:limit]
 
     def choices(self, principal: Principal) -> FormChoices:  # noqa: ARG002
@@ -204,7 +211,7 @@ class FakeJobs:
         self.files[sha256] = data
         return f"upload:{sha256}/{name}"
 
-    def plan(self, principal: Principal, request: JobRequest) -> PlanView:  # noqa: ARG002
+    async def plan(self, principal: Principal, request: JobRequest) -> PlanView:  # noqa: ARG002
         self.planned.append(request)
         return PlanView(
             kind=JobKind(request.kind),

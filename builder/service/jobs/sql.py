@@ -238,17 +238,19 @@ class SqlJobStore(ABC):
             )
         return [parse_row(row) for row in rows]
 
-    def set_waits(self, job_id: str, waits_for: str | None) -> None:
-        """Say what a queued job waits for; of another state nothing changes."""
-
-        def change(job: JobRecord) -> JobRecord | None:
-            if job.state is not JobState.QUEUED or job.waits_for == waits_for:
-                return None
-            return job.model_copy(
-                update={"waits_for": waits_for, "revision": job.revision + 1}
-            )
-
-        self._change_if(job_id, lambda job, _: change(job))
+    def set_waits(
+        self, job_id: str, waits_for: str | None, wait_s: float = 0.0
+    ) -> None:
+        """Say what a queued job waits for, `wait_s` seconds at least."""
+        with self._write() as transaction:
+            job = self._find_for_change(transaction, job_id)
+            if job is None or job.state is not JobState.QUEUED:
+                return
+            start_s = self._now_s(transaction) + wait_s if wait_s else job.not_before
+            changed = {"waits_for": waits_for, "not_before": start_s}
+            if job.model_copy(update=changed) != job:
+                changed["revision"] = job.revision + 1
+                update_row(transaction, job.model_copy(update=changed))
 
     def fail_queued(self, job_id: str, error_code: str, error: str) -> JobRecord | None:
         """Fail a job before it was started; None if it is queued no longer."""

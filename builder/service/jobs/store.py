@@ -141,8 +141,13 @@ class JobStore(Protocol):
         one of each owner in turn, then by age.
         """
 
-    def set_waits(self, job_id: str, waits_for: str | None) -> None:
-        """Say what a queued job waits for; of another state nothing changes."""
+    def set_waits(
+        self, job_id: str, waits_for: str | None, wait_s: float = 0.0
+    ) -> None:
+        """Say what a queued job waits for, `wait_s` seconds at least.
+
+        Of a job in another state nothing changes.
+        """
 
     def fail_queued(self, job_id: str, error_code: str, error: str) -> JobRecord | None:
         """Fail a job before it was started; None if it is queued no longer."""

@@ -251,6 +251,10 @@ class Supervisor:
                 continue
             try:
                 granted = await self._teachers.acquire(job)
+            except StoreError as fault:
+                # Such as a full disk: no fault of the job's.
+                await self._wait_for(job, str(fault), _FAULT_WAIT_S)
+                continue
             except CotbuildError as fault:
                 await _in_thread(
                     self._store.fail_queued, job.id, "no_teacher", str(fault)
@@ -263,9 +267,9 @@ class Supervisor:
             return job, granted
         return None
 
-    async def _wait_for(self, job: JobRecord, what: str) -> None:
-        if job.waits_for != what:
-            await _in_thread(self._store.set_waits, job.id, what)
+    async def _wait_for(self, job: JobRecord, what: str, wait_s: float = 0.0) -> None:
+        if job.waits_for != what or wait_s:
+            await _in_thread(self._store.set_waits, job.id, what, wait_s)
 
     def _find_holder(self, job: JobRecord) -> str | None:
         return find_holder(self._settings.root / job.target)

@@ -34,7 +34,8 @@ class TeacherUse:
     async def acquire(self, job: JobRecord) -> dict[str, str] | str:
         """Return variables for the job's process, or what the job waits for.
 
-        Raises CotbuildError if it can never have its teacher.
+        Raises StoreError if the disk cannot be used now, another CotbuildError if the
+        job can never have its teacher.
         """
         if self._pool is None:
             return {}

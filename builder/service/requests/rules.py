@@ -198,7 +198,8 @@ def repo(value: str, field: Field) -> str:
     if owner not in field.settings.hub_tokens:
         raise ConfigError(
             f"{field.place} is {short_repr(value)}, and the service has no Hub token of "
-            f"{owner!r}. Ask who runs it for --hub-token {owner}=VARIABLE."
+            f"{owner!r}. Ask who runs it to make your token again, by `cotbuild serve "
+            f"token add {owner} --hub-token-env VARIABLE`."
         )
     return value
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cotbuild.builder.service.teachers.admission import Wanted
 from cotbuild.builder.service.teachers.host_process import HostId
-from cotbuild.schemas.errors import CotbuildError, StoreError
+from cotbuild.schemas.errors import CotbuildError, StoreError, TeacherError
 from cotbuild.schemas.files import read_record, write_record
 from cotbuild.schemas.service.teacher import TeacherClaim, TeacherClaims
 from cotbuild.schemas.teacher_config import TeacherConfig
@@ -31,10 +31,18 @@ class Claim:
     """The teacher's identity; None while it is looked up."""
     key: str | None = None
     fault: CotbuildError | None = None
-    """Why there is no such teacher."""
+    """Why it does not get its teacher."""
     host: HostId | None = None
     """The host that serves it; None while it waits."""
     socket: Path | None = None
+
+
+def as_job_fault(fault: Exception) -> CotbuildError:
+    """Return what went wrong with a teacher as the error that its jobs get."""
+    if isinstance(fault, CotbuildError):
+        return fault
+    error = StoreError if isinstance(fault, OSError) else TeacherError
+    return error(f"teacher: {fault!r}")
 
 
 class Claims:

@@ -27,6 +27,7 @@ from cotbuild.builder.console import print_message
 from cotbuild.builder.environment import switch_telemetry_off
 from cotbuild.builder.service.teachers.host_folder import (
     CONTROL,
+    DISK_FAULT,
     HOST_JSON,
     LOCK,
     LOGS,
@@ -242,7 +243,7 @@ def main() -> int:
         run_host(Path(sys.argv[1]))
     except CotbuildError as fault:
         print_message(f"error: {fault}")
-        return 1
+        return DISK_FAULT if isinstance(fault, StoreError) else 1
     return 0
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotbuild.schemas.errors import StoreError
-from cotbuild.schemas.files import file_lock, read_record
+from cotbuild.schemas.files import file_lock, read_record, write_error
 from cotbuild.schemas.service.teacher import TeacherHostFile
 
 SPEC_JSON = "spec.json"
@@ -23,9 +23,19 @@ SOCKETS_PREFIX = "cotbuild-teacher-"
 MAX_LOGS = 10
 MAX_SOCKET_BYTES = 100
 """Longest path of a socket; Linux takes 107 bytes, macOS 103."""
+DISK_FAULT = 74
+"""Exit code of a host whose disk cannot be used; EX_IOERR of sysexits(3)."""
 LONGEST_NAME = 16
 """Of a socket: the id of a job."""
 REMEDY = "Delete the folder: it is written anew."
+
+
+def make_host_folder(folder: Path) -> None:
+    """Make the folder of a host, or of all, where it is missing. Raises StoreError."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        raise write_error(folder, fault) from fault
 
 
 @contextlib.contextmanager

@@ -15,10 +15,12 @@ from pydantic import BaseModel, ValidationError
 from cotbuild.builder.environment import child_environment
 from cotbuild.builder.service.teachers.host_folder import (
     CONTROL,
+    DISK_FAULT,
     HOST_LOG,
     SPEC_JSON,
     clean_up,
     hold_if_free,
+    make_host_folder,
     read_host,
     read_start,
 )
@@ -28,7 +30,7 @@ from cotbuild.builder.teachers.http.bodies import (
     read_body,
 )
 from cotbuild.schemas.errors import StoreError, TeacherError
-from cotbuild.schemas.files import read_record, write_error, write_record
+from cotbuild.schemas.files import read_record, write_record
 from cotbuild.schemas.service.teacher import (
     HostedJob,
     TeacherHostFile,
@@ -178,9 +180,10 @@ def read_spec(folder: Path) -> TeacherHostSpec | None:
 async def start_host(spec: TeacherHostSpec, folder: Path) -> HostProcess:
     """Start the host of a folder, and return it once it listens.
 
-    Raises TeacherError if it does not start, StoreError if the folder cannot be written.
+    Raises StoreError if the folder cannot be written or there is no room for a process,
+    TeacherError if the host does not start for another reason.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_host_folder(folder)
     write_record(folder / SPEC_JSON, spec)
     process = _spawn(folder)
     try:
@@ -188,7 +191,8 @@ async def start_host(spec: TeacherHostSpec, folder: Path) -> HostProcess:
             while (host := _find_started(folder, process)) is None:
                 code = process.poll()
                 if code is not None:
-                    raise TeacherError(
+                    error = StoreError if code == DISK_FAULT else TeacherError
+                    raise error(
                         f"teacher: its host ended with code {code}: {_last_line(folder)}"
                     )
                 await asyncio.sleep(POLL_S)
@@ -205,25 +209,27 @@ async def start_host(spec: TeacherHostSpec, folder: Path) -> HostProcess:
 
 def _spawn(folder: Path) -> subprocess.Popen[bytes]:
     log = folder / HOST_LOG
-    try:
-        output = log.open("wb")
-    except OSError as fault:
-        raise write_error(log, fault) from fault
     _children[:] = [child for child in _children if child.poll() is None]
-    with output:
-        process = subprocess.Popen(
-            [
-                # -P: no file of the working directory is imported.
-                *(sys.executable, "-P"),
-                *("-m", "cotbuild.builder.service.teachers.host", str(folder)),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            # It may have to download the weights.
-            env=child_environment(downloads=True),
-            start_new_session=True,
-        )
+    try:
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [
+                    # -P: no file of the working directory is imported.
+                    *(sys.executable, "-P"),
+                    *("-m", "cotbuild.builder.service.teachers.host", str(folder)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # It may have to download the weights.
+                env=child_environment(downloads=True),
+                start_new_session=True,
+            )
+    except OSError as fault:
+        raise StoreError(
+            f"teacher: its host could not be started: {fault.strerror or fault}. Check "
+            "free disk space and memory, and permissions."
+        ) from fault
     _children.append(process)
     return process
 

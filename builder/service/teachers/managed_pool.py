@@ -17,8 +17,8 @@ from cotbuild.builder.service.teachers.admission import (
     choose_to_stop,
     decide,
 )
-from cotbuild.builder.service.teachers.claims import Claim, Claims
-from cotbuild.builder.service.teachers.host_folder import newest_log
+from cotbuild.builder.service.teachers.claims import Claim, Claims, as_job_fault
+from cotbuild.builder.service.teachers.host_folder import make_host_folder, newest_log
 from cotbuild.builder.service.teachers.host_process import (
     HostGone,
     HostProcess,
@@ -33,7 +33,7 @@ from cotbuild.builder.service.teachers.pool import (
     teacher_key,
 )
 from cotbuild.builder.teachers.identity import teacher_identity
-from cotbuild.schemas.errors import CotbuildError
+from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.service.job import JobRecord
 from cotbuild.schemas.service.teacher import (
     HostedJob,
@@ -94,7 +94,7 @@ class ManagedTeacherPool:
 
     async def start(self) -> None:
         """See TeacherPool.start."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_host_folder(self._folder)
         self._claims.load(time.monotonic())
         for folder in sorted(self._folder.iterdir()):
             if folder.is_dir():
@@ -140,7 +140,9 @@ class ManagedTeacherPool:
         claim = self._claims.of.pop(job_id, None)
         if claim is None or claim.host is None or claim.key is None:
             return
-        self._claims.save()
+        # A job too many in the file does no harm: `retain` releases it.
+        with contextlib.suppress(StoreError):
+            self._claims.save()
         teacher = self._teachers.get(claim.key)
         if teacher is not None and teacher.host is not None:
             self._spawn(self._unregister(teacher, teacher.host, job_id))
@@ -182,8 +184,8 @@ class ManagedTeacherPool:
                 teacher_identity, config, target / STORE
             )
             claim.key = teacher_key(claim.identity, config)
-        except CotbuildError as fault:
-            claim.fault = fault
+        except Exception as fault:  # noqa: BLE001 (the job would wait for ever)
+            claim.fault = as_job_fault(fault)
         self._on_change()
 
     def _is_served(self, claim: Claim) -> bool:
@@ -240,7 +242,12 @@ class ManagedTeacherPool:
             self._spawn(self._unregister(teacher, host, job_id))
             return None
         claim.host, claim.socket = host.id, socket
-        self._claims.save()
+        try:
+            self._claims.save()
+        except StoreError:
+            claim.host = claim.socket = None
+            self._spawn(self._unregister(teacher, host, job_id))
+            raise
         return socket
 
     async def _unregister(
@@ -264,14 +271,15 @@ class ManagedTeacherPool:
         self._spawn(self._start_host(teacher))
 
     async def _start_host(self, teacher: _Teacher) -> None:
-        """Start a host. If that fails, the jobs that wait for it fail."""
+        """Start a host. The jobs that wait for it learn why it could not be started."""
         try:
             teacher.host = await start_host(teacher.spec, self._folder / teacher.key)
-        except CotbuildError as fault:
-            self._remove(teacher, str(fault))
+        except Exception as fault:  # noqa: BLE001 (it would keep its place for ever)
+            job_fault = as_job_fault(fault)
+            self._remove(teacher, str(job_fault))
             for claim in self._claims.of.values():
                 if claim.key == teacher.key and claim.host is None:
-                    claim.fault = fault
+                    claim.fault = job_fault
         self._on_change()
 
     async def _adopt(self, folder: Path) -> None:

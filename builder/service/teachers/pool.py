@@ -41,13 +41,14 @@ class TeacherPool(Protocol):
         """Grant a job its teacher, or say what it waits for. Never blocks for long.
 
         Asking again for the same job is harmless. `target` is the folder that the job
-        writes. Raises CotbuildError if there is no such model: the job has then failed.
+        writes. Raises StoreError if the disk cannot be used now: the job has to wait.
+        Raises another CotbuildError if there is no such model: the job has then failed.
         """
 
     def release(self, job_id: str) -> None:
         """Take a job's teacher back, once its process is gone or it was dropped.
 
-        Harmless if it holds none.
+        Harmless if it holds none. Raises nothing.
         """
 
     def retain(self, job_ids: Collection[str]) -> None:

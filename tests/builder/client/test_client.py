@@ -9,6 +9,10 @@ import pytest
 
 import cotbuild
 from cotbuild.builder.client import Client
+from cotbuild.builder.client.client import PLAN_TIMEOUT_S, PREVIEW_TIMEOUT_S
+from cotbuild.builder.service.plans import PLAN_S, PREVIEW_S, STOP_S
+from cotbuild.builder.service.preview_teacher import WAIT_S
+from cotbuild.builder.service.service import PLANNING_WAIT_S
 from cotbuild.schemas.budget import Budget
 from cotbuild.schemas.errors import ConfigError, DataError, ServiceError
 from cotbuild.schemas.service.job import JobKind
@@ -170,6 +174,23 @@ def test_plans_and_previews(service: ScriptedService, client: Client) -> None:
     service.will("POST /v1/previews", reply(preview.model_dump(mode="json")))
     assert client.preview(REQUESTS[JobKind.GENERATE], 2) == preview
     assert json.loads(service.asked[-1].body)["num_rows"] == 2
+
+
+def test_a_plan_is_waited_for_and_begun_once(
+    service: ScriptedService, client: Client
+) -> None:
+    longest_plan_s = PLANNING_WAIT_S + PLAN_S + STOP_S
+    assert longest_plan_s < PLAN_TIMEOUT_S
+    assert WAIT_S + PLANNING_WAIT_S + PREVIEW_S + STOP_S < PREVIEW_TIMEOUT_S
+    for path, send in (
+        ("/v1/plans", lambda: client.plan(REQUESTS[JobKind.TRAIN])),
+        ("/v1/previews", lambda: client.preview(REQUESTS[JobKind.GENERATE])),
+    ):
+        for lost in (reply({}, 504), Answer(200, b"{", cut=True)):
+            service.will(f"POST {path}", lost)
+            with pytest.raises(ServiceError):
+                send()
+    assert len(service.asked) == 4
 
 
 def test_lists_come_in_pages(service: ScriptedService, client: Client) -> None:

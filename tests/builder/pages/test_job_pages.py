@@ -8,6 +8,7 @@ import pytest
 
 from cotbuild.builder.pages.jobs_source import JobAction
 from cotbuild.schemas.budget import Budget
+from cotbuild.schemas.errors import StoreError
 from cotbuild.schemas.service.api import FailureLine
 from cotbuild.schemas.service.job import JobState, StopMode
 from cotbuild.schemas.service.principal import Role
@@ -91,12 +92,46 @@ def test_the_page_of_a_job_shows_what_is_known(served: ServedJobs) -> None:
         "Cost 1.2500",
         "Not paid again 40 requests, 8,000 tokens",
         "server 2 is down: &lt;b&gt;refused&lt;/b&gt; \\u202e",
-        "400: &lt;i&gt;too long&lt;/i&gt;",
         "&lt;script&gt;alert(1)",
     ):
         assert shown in text
     assert "<script>alert" not in page
     assert "<i>" not in page
+
+
+@pytest.mark.parametrize(
+    ("number", "query", "is_read"),
+    [
+        (1, "", False),
+        (1, "?failures=true", True),
+        (2, "", False),
+        (4, "", True),
+        (5, "", False),
+        (6, "", True),
+        (7, "", True),
+        (9, "", False),
+    ],
+)
+def test_failures_are_read_where_the_page_does_not_follow_the_job(
+    served: ServedJobs, number: int, query: str, is_read: bool
+) -> None:
+    served.jobs.jobs[job_id(9)] = running_job(9, state=JobState.SUCCEEDED)
+    with served.client() as client:
+        page = client.get(f"/jobs/{job_id(number)}{query}").text
+    assert ("400: &lt;i&gt;too long&lt;/i&gt;" in page) is is_read
+    assert served.jobs.failures_read == [job_id(number)] * is_read
+    assert not (is_read and "data-refresh" in page)
+    assert ("Follow it again" in page) is bool(query)
+
+
+def test_a_damaged_journal_is_named_on_the_page_of_its_job(served: ServedJobs) -> None:
+    served.jobs.journal_fault = StoreError("demo/.answers/a.journal: damaged <line>.")
+    with served.client() as client:
+        response = client.get(f"/jobs/{job_id(7)}")
+    assert response.status_code == 200
+    assert "could not be read: demo/.answers/a.journal: damaged &lt;line" in (
+        response.text
+    )
 
 
 @pytest.mark.parametrize(
@@ -158,6 +193,27 @@ def test_a_budget_is_raised_where_a_job_is_resumed(served: ServedJobs) -> None:
     assert served.jobs.acts[-1][3] == Budget(max_requests=2000)
     assert wrong.status_code == 422
     assert "max_cost is 'much'" in wrong.text.replace("&#39;", "'")
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ({"max_requests": "-5"}, "budget: max_requests is -5"),
+        ({"max_cost": "nan"}, "budget: max_cost is nan"),
+        ({"max_cost": "3"}, "budget: max_cost is set without a price"),
+    ],
+)
+def test_a_budget_that_is_none_is_refused_in_one_line(
+    served: ServedJobs, typed: dict[str, str], reason: str
+) -> None:
+    served.jobs.jobs[job_id(4)] = running_job(
+        4, state=JobState.PAUSED, request={"kind": "generate", "target": "demo"}
+    )
+    with served.client() as client:
+        refused = client.post(f"/jobs/{job_id(4)}/resume", data=typed)
+    assert refused.status_code == 422
+    assert reason in text_of(refused.text)
+    assert served.jobs.acts == []
 
 
 @pytest.mark.parametrize(

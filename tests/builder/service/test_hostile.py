@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -127,6 +128,25 @@ def test_an_old_token_and_its_sessions_end(service: ServedService) -> None:
             ).status_code
             == 401
         )
+
+
+def test_a_damaged_file_of_tokens_shuts_out_and_shows_no_path(tmp_path: Path) -> None:
+    with served(tmp_path) as service, service.client("alice") as client:
+        service.service.settings.tokens_file.write_text("{")
+        origin = {"origin": service.url, "sec-fetch-site": "same-origin"}
+        refused = [
+            client.get("/v1/jobs"),
+            client.get("/jobs", headers={"accept": "text/html"}),
+            client.post("/login", data={"token": "cot_x"}, headers=origin),
+        ]
+        for path in ("/healthz", "/readyz", "/login", "/static/page.css"):
+            assert client.get(path).status_code == 200
+    for response in refused:
+        assert response.status_code == 500
+        assert "cannot read its tokens now" in response.text
+        assert str(tmp_path) not in response.text
+    assert refused[0].headers["content-type"] == "application/problem+json"
+    assert "<h1" in refused[1].text
 
 
 def test_a_session_id_that_a_client_chose_is_none(

@@ -2,6 +2,10 @@
 
 import asyncio
 import hashlib
+import os
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pytest
 
 from cotbuild.builder.service.folders import make_private_folder
 from cotbuild.builder.service.upload_store import (
+    LEFT_AFTER_S,
     MAX_UPLOADS,
     StoredUpload,
     UploadStore,
@@ -121,6 +126,54 @@ def test_the_files_that_are_there_count(folder: Path) -> None:
     assert put(store, CONTENT[1:]).is_new
 
 
+FULL_DISK = """
+import asyncio, hashlib, resource, signal, sys
+from pathlib import Path
+from cotbuild.builder.service.upload_store import UploadStore
+from cotbuild.builder.web.problems import ProblemError
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+content = bytes(3_000_000)
+store = UploadStore(Path(sys.argv[1]))
+
+async def parts():
+    yield content
+
+def put():
+    return asyncio.run(store.put(hashlib.sha256(content).hexdigest(), "alice", parts()))
+
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, hard))
+try:
+    put()
+except ProblemError as error:
+    print(error.code, store.list_files("alice"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print(put().view.num_bytes)
+"""
+
+
+def test_a_full_disk_refuses_a_file(folder: Path) -> None:
+    """A real limit of the kernel's: the last write(2) is short, the next one fails."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["store_failed []", "3000000"]
+    assert leftovers(folder) == []
+
+
+def test_a_stored_file_of_another_size_is_replaced(folder: Path) -> None:
+    store = UploadStore(folder)
+    put(store, CONTENT)
+    stored = folder / "files" / digest(CONTENT)
+    stored.write_bytes(CONTENT[:-1])
+    assert put(store, CONTENT, "bob").view.num_bytes == len(CONTENT)
+    assert stored.read_bytes() == CONTENT
+
+
 def test_a_client_that_goes_away_leaves_nothing(folder: Path) -> None:
     class GoneError(Exception):
         pass
@@ -165,10 +218,28 @@ def test_only_some_uploads_run_at_a_time(folder: Path) -> None:
 
 
 def test_what_a_killed_server_left_is_deleted(folder: Path) -> None:
-    UploadStore(folder)
-    (folder / "files" / ".incoming" / "left").write_bytes(b"x")
-    UploadStore(folder)
-    assert leftovers(folder) == []
+    store = UploadStore(folder)
+    left = folder / "files" / ".incoming" / "left"
+    long_ago_s = time.time() - LEFT_AFTER_S - 60
+    for see in (lambda: UploadStore(folder), lambda: put(store, CONTENT)):
+        left.write_bytes(b"x")
+        os.utime(left, (long_ago_s, long_ago_s))
+        see()
+        assert leftovers(folder) == []
+
+
+def test_another_server_of_the_folder_leaves_uploads_alone(folder: Path) -> None:
+    """As where servers share a root: one is started while another one receives a file."""
+    store = UploadStore(folder)
+
+    async def interrupted() -> AsyncIterator[bytes]:
+        yield CONTENT[:2_000_000]
+        other = UploadStore(folder)
+        await other.put(digest(b"x"), "bob", in_parts(b"x"))
+        yield CONTENT[2_000_000:]
+
+    stored = asyncio.run(store.put(digest(CONTENT), "alice", interrupted()))
+    assert stored.view.num_bytes == len(CONTENT)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from cotbuild.builder.web.access import (
 from cotbuild.builder.web.problems import ProblemResponder
 from cotbuild.builder.web.protect import protect_app
 from cotbuild.builder.web.security import SecurityRules
+from cotbuild.schemas.errors import StoreError
 from tests.support.web_servers import serving
 
 
@@ -89,6 +90,39 @@ def url(access: Access[str]) -> Iterator[str]:
     protect_app(app, SecurityRules(), access, ProblemResponder())
     with serving(app) as server:
         yield server.url
+
+
+@pytest.mark.parametrize(
+    ("schemes", "is_secure"),
+    [("https", True), ("https, http", True), ("http", False), ("", False)],
+)
+def test_a_cookie_is_for_https_alone_where_a_proxy_speaks_it(
+    access: Access[str], url: str, schemes: str, is_secure: bool
+) -> None:
+    link = f"{url}/?token={access.tokens.issue('me')}"
+    response = httpx.get(link, headers={"x-forwarded-proto": schemes})
+    assert ("Secure" in response.headers["set-cookie"]) is is_secure
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (StoreError("/secret/tokens.json: not JSON."), "store_failed"),
+        (RuntimeError("/secret"), "internal_error"),
+    ],
+)
+def test_tokens_that_cannot_be_read_are_a_problem(
+    access: Access[str], url: str, fault: Exception, code: str
+) -> None:
+    def find(_: str) -> str | None:
+        raise fault
+
+    access.bearer = find
+    response = httpx.get(url, headers={"authorization": "Bearer key"})
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["code"] == code
+    assert "secret" not in response.text
 
 
 def test_a_link_works_once_and_leaves_a_cookie(access: Access[str], url: str) -> None:

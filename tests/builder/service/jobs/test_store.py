@@ -288,6 +288,17 @@ def test_what_a_queued_job_waits_for_is_said(store: JobStore) -> None:
     assert store.get(job_id).waits_for is None
 
 
+def test_a_queued_job_is_put_off(store: JobStore) -> None:
+    job_id = add(store)
+    store.set_waits(job_id, "the disk is full", 100.0)
+    assert store.next_jobs() == []
+    assert claim_next(store) is None
+    assert store.get(job_id).waits_for == "the disk is full"
+    store.request_stop(job_id, "cancel", StopMode.NOW)
+    store.retry(job_id)
+    assert claim_next(store) is not None
+
+
 def test_a_queued_job_that_cannot_start_fails(store: JobStore) -> None:
     job_id = add(store)
     failed = store.fail_queued(job_id, "no_model", "There is no such model.")

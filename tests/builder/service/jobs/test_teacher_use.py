@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cotbuild.builder.service.teachers.pool import TeacherGrant, TeacherWait
-from cotbuild.schemas.errors import TeacherError
+from cotbuild.schemas.errors import StoreError, TeacherError
 from cotbuild.schemas.service.job import JobRecord, JobState
 from cotbuild.schemas.service.teacher import TeacherStatus
 from cotbuild.schemas.teacher_config import TeacherConfig
@@ -67,15 +67,17 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield bench
 
 
-def generate(bench: Bench, script: str, model: str = "big") -> str:
+def generate(
+    bench: Bench, script: str, model: str = "big", target: str = "build"
+) -> str:
     """A job whose request names a teacher, and which runs a script."""
     request = {
         "kind": "generate",
-        "target": "build",
+        "target": target,
         "config": {"source": {"name": "bundled"}, "teacher": {"model": model}},
         "labels": {"script": script},
     }
-    return bench.submit(request=request)
+    return bench.submit(target=target, request=request)
 
 
 def test_a_job_waits_for_its_teacher_and_gets_its_socket(bench: Bench) -> None:
@@ -128,6 +130,32 @@ def test_a_teacher_that_there_is_not_fails_the_job(bench: Bench) -> None:
             job = await bench.until_state(job_id, S.FAILED)
         assert job.error == "There is no model big. Check its name."
         assert job.attempt == 0
+
+    asyncio.run(asyncio.wait_for(check(), HANG_S))
+
+
+def test_a_teacher_that_cannot_be_started_now_has_the_job_wait(bench: Bench) -> None:
+    pool = FakePool()
+
+    def refuse() -> TeacherGrant | TeacherWait:
+        raise StoreError("spec.json: could not be written: No space left on device.")
+
+    pool.answer = refuse
+
+    async def check() -> None:
+        job_id = generate(bench, "exit 0")
+        async with bench.running(bench.supervisor(teachers=pool)) as supervisor:
+            await until(lambda: bench.store.get(job_id).waits_for)
+            job = bench.store.get(job_id)
+            assert job.state is S.QUEUED
+            assert job.not_before is not None
+            assert job.waits_for is not None
+            assert "No space left" in job.waits_for
+            # Another job is started meanwhile.
+            other = generate(bench, "exit 0", "scripted", "other")
+            supervisor.wake()
+            await bench.until_state(other, S.SUCCEEDED)
+            assert len(pool.asked) == 1
 
     asyncio.run(asyncio.wait_for(check(), HANG_S))
 

@@ -198,3 +198,24 @@ def test_failures_are_those_without_an_answer(alice: httpx.Client, job: Job) -> 
         "message": "503: <b>busy</b> \\u001b[31m",
         "is_final": False,
     }
+
+
+def test_a_damaged_journal_is_named_without_the_path_of_the_root(
+    alice: httpx.Client, job: Job
+) -> None:
+    with AnswerStore(job.target).create_journal({"format_version": 1}) as journal:
+        for number in range(2):
+            key = str(number) * 64
+            answer = Completion(request_key=key, text="4", finish_reason="stop")
+            journal.append(answer)
+    damaged = journal.path.read_bytes().replace(b'"4"', b'"5"', 1)
+    journal.path.write_bytes(damaged)
+    job.end()
+    refused = alice.get(f"{job.url}/failures")
+    assert refused.status_code == 500
+    detail = refused.json()["detail"]
+    assert detail.startswith(f"{journal.path.relative_to(job.target.parent)}: damaged")
+    page = alice.get(f"/jobs/{job.url.rpartition('/')[2]}?failures=true")
+    assert page.status_code == 200
+    assert f"{job.target.name}/.answers/" in page.text
+    assert str(job.target.parent) not in page.text

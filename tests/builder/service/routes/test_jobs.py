@@ -207,6 +207,30 @@ def test_states_follow_the_actions(
     assert alice.get(url).status_code == 404
 
 
+def test_an_admin_raises_the_budget_of_a_job_whose_files_are_not_its_own(
+    service: ServedService, alice: httpx.Client, sha256: str
+) -> None:
+    job_id = submit(alice, generate(sha256, "raised")).json()["id"]
+    url = f"/v1/jobs/{job_id}"
+    assert alice.post(f"{url}/pause").json()["state"] == "paused"
+    with service.client("root", Role.ADMIN) as admin:
+        raised = admin.post(f"{url}/resume", json={"budget": {"max_requests": 5}})
+    assert raised.status_code == 200, raised.text
+    job = raised.json()
+    assert (job["owner"], job["state"]) == ("alice", "queued")
+    assert job["request"]["budget"]["max_requests"] == 5
+
+
+def test_a_job_of_a_kind_without_a_budget_gets_none(alice: httpx.Client) -> None:
+    request = {"kind": "variants", "target": "mine"}
+    job_id = submit(alice, request).json()["id"]
+    url = f"/v1/jobs/{job_id}"
+    alice.post(f"{url}/pause")
+    refused = alice.post(f"{url}/resume", json={"budget": {"max_requests": 5}})
+    assert refused.status_code == 422
+    assert "budget" in refused.json()["detail"]
+
+
 def test_waiting_ends_when_the_job_is_settled(
     service: ServedService, alice: httpx.Client, sha256: str
 ) -> None:

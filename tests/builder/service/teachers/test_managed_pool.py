@@ -4,17 +4,24 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cotbuild.builder.service.teachers import managed_pool
-from cotbuild.builder.service.teachers.host_folder import read_host
+from cotbuild.builder.service.teachers.claims import CLAIMS_JSON
+from cotbuild.builder.service.teachers.host_folder import LOCK, SPEC_JSON, read_host
 from cotbuild.builder.service.teachers.managed_pool import ManagedTeacherPool
-from cotbuild.builder.service.teachers.pool import MAX_LOSSES, TeacherWait
+from cotbuild.builder.service.teachers.pool import (
+    MAX_LOSSES,
+    TeacherWait,
+    teacher_key,
+)
+from cotbuild.builder.teachers import teacher_identity
 from cotbuild.builder.teachers.base import Teacher
 from cotbuild.schemas.completion import Completion
-from cotbuild.schemas.errors import ConfigError, TeacherError
+from cotbuild.schemas.errors import ConfigError, StoreError, TeacherError
 from cotbuild.schemas.service.teacher import TeacherState
 from cotbuild.schemas.teacher_config import TeacherConfig
 from tests.support.shared_teachers import SharedStage, ask, command_of, job
@@ -181,5 +188,83 @@ def test_a_model_that_is_not_there_fails_the_job(stage: SharedStage) -> None:
             with pytest.raises(ConfigError, match="nowhere"):
                 await stage.grant(pool, job(1), config)
             assert pool.status() == ()
+
+    asyncio.run(main())
+
+
+def block_folder(folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.touch()
+
+
+def block_spec(folder: Path) -> None:
+    (folder / SPEC_JSON).mkdir(parents=True)
+
+
+def block_lock(folder: Path) -> None:
+    (folder / LOCK).mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    ("block", "reason"),
+    [
+        (block_folder, "could not be written: File exists"),
+        (block_spec, "could not be written: Is a directory"),
+        (block_lock, "its host ended with code 74: .*Is a directory"),
+    ],
+)
+def test_a_host_folder_that_cannot_be_used_has_jobs_wait(
+    stage: SharedStage, block: Callable[[Path], None], reason: str
+) -> None:
+    """As on a full disk: once there is room, the teacher starts."""
+    config = stage.config()
+    key = teacher_key(teacher_identity(config, stage.folder), config)
+
+    async def main() -> None:
+        async with stage.pool() as pool:
+            [hosts] = (stage.folder / "teachers").iterdir()
+            block(hosts / key)
+            with pytest.raises(StoreError, match=reason):
+                await stage.grant(pool, job(1), config)
+            assert [status.state for status in pool.status()] == [TeacherState.FAILED]
+            (hosts / key).rename(hosts.parent / "blocked")
+            assert (await stage.grant(pool, job(1), config)).name == job(1).id
+
+    asyncio.run(main())
+
+
+def test_a_host_that_cannot_be_started_has_jobs_wait(
+    stage: SharedStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = stage.config()
+
+    async def main() -> None:
+        async with stage.pool() as pool:
+            with monkeypatch.context() as patch:
+                patch.setattr(sys, "executable", "/nowhere/python")
+                with pytest.raises(StoreError, match="host could not be started: No"):
+                    await stage.grant(pool, job(1), config)
+            await stage.grant(pool, job(1), config)
+
+    asyncio.run(main())
+
+
+def test_a_claim_that_cannot_be_saved_is_made_again(stage: SharedStage) -> None:
+    config = stage.config()
+
+    async def main() -> None:
+        async with stage.pool() as pool:
+            [hosts] = (stage.folder / "teachers").iterdir()
+            claims = hosts / CLAIMS_JSON
+            claims.mkdir()
+            with pytest.raises(StoreError, match="Is a directory"):
+                await stage.grant(pool, job(1), config)
+            claims.rmdir()
+            await stage.grant(pool, job(1), config)
+            await until(lambda: len(pool.status()[0].jobs) == 1)
+            claims.unlink()
+            claims.mkdir()
+            pool.release(job(1).id)
+            await until(lambda: not pool.status()[0].jobs)
 
     asyncio.run(main())
