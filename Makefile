@@ -31,7 +31,7 @@ test: $(VENV)/.dev lint
 test-slow: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(PYTEST) -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
-# Servers of jobs and what they run, killed 100 times. COTBUILD_KILLS has it more often or more rarely.
+# Builds, releases and servers of jobs, killed many times. COTBUILD_KILLS has it more often or more rarely.
 soak: $(VENV)/.dev
 	$(PYTEST) -m soak -n 0 -s
 
