@@ -234,10 +234,21 @@ def selection_lines(manifest: Manifest) -> list[str]:
             "Keeping only the correct ones would keep, by target:",
             "",
         ]
-    if manifest.verdicts_by_target:
+    if not manifest.verdicts_by_target:
+        reason = "The questions do not share a few targets"
+    elif entry is not None and not _is_by_verdict_alone(entry):
+        reason = "Other filters than the verdict left rationales out"
+    else:
         return [*lines, *_selection_table(manifest, kept_verdicts), ""]
-    note = "The questions do not share a few targets, so there are no counts by target."
-    return [*lines, note, ""]
+    return [*lines, f"{reason}, so there are no counts by target.", ""]
+
+
+def _is_by_verdict_alone(entry: VariantsEntry) -> bool:
+    """Return whether verdicts decided which rationales the variants were derived from.
+
+    What other filters leave out is not recorded by target.
+    """
+    return entry.dropped.keys() <= {"verdict"}
 
 
 def _kept_verdicts(manifest: Manifest) -> list[str]:
