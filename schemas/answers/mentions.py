@@ -2,9 +2,9 @@
 
 A mention is an option's words at word borders, in any case, or its letter in an answer
 context: "(B)", "B:", "B)", "option B", "answer is B", "B is correct"; never the article
-"A". For questions without choices it is the target's words, its value however the
-number is written in digits, or yes and no if they are given as an answer. Offsets are
-into the text as given.
+"A". For questions without choices it is the target's words, its value in plain digits
+(see `plain_numbers`; fewer notations than an answer may have), or yes and no if they are
+given as an answer. Offsets are into the text as given.
 """
 
 import itertools

@@ -146,6 +146,23 @@ def test_thousands(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "found", "missed"),
+    [
+        ("3/4", ["3/4"], [r"\frac{3}{4}", "¾", "0.75", "three quarters"]),
+        ("3/2", ["3/2", "1 1/2"], ["1½"]),
+        ("1200", [r"1\,200"], ["1 200", "1.2k", "twelve hundred"]),
+        ("1000000", ["1 million"], ["1e6", "10^6", "1.0 × 10^6"]),
+        ("-5", ["-5", "minus 5"], ["minus five"]),
+    ],
+)
+def test_the_notations_of_numbers_that_the_documentation_lists(
+    target: str, found: list[str], missed: list[str]
+) -> None:
+    q = question("number", target=target)
+    assert [text for text in [*found, *missed] if find_mentions(text, q)] == found
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("Yes, it floats.", [("yes", "Yes")]),
