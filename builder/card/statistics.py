@@ -350,6 +350,8 @@ def variant_lines(manifest: Manifest, entry: VariantsEntry) -> list[str]:
     if entry.num_looked_at:
         note += _SHARES_NOTE.format(looked_at=_looked_at(entry))
         shares = ("names the target", "names another option")
+    if entry.has_mostly_unspaced:
+        note += f" Caution: {describe_unspaced(entry)}"
     header = ("variant", "rows", "words", *shares, "description")
     # A release may hold fewer variants than were derived together.
     descriptions = {spec.name: spec.about for spec in entry.made.specs}
@@ -358,6 +360,16 @@ def variant_lines(manifest: Manifest, entry: VariantsEntry) -> list[str]:
         for variant in entry.variants
     ]
     return ["## Variants", "", note, "", *table_lines(header, rows), ""]
+
+
+def describe_unspaced(entry: VariantsEntry) -> str:
+    """Return what it means that rationales have no spaces between words."""
+    return (
+        f"{entry.num_unspaced:,} of {entry.num_selected:,} rationales are in a script "
+        "without spaces between words, such as Chinese, Japanese or Thai. Words are split "
+        "at spaces, so variants of words are mostly the rationale as it is, or empty, and "
+        "counts of words and shares by word stems mean little."
+    )
 
 
 def _variant_row(
