@@ -74,10 +74,10 @@ def publish(
     or was edited, PublishError if it is incomplete, a tag is taken, or the target
     refuses.
     """
-    _refuse_overlapping_folder(build_dir, target)
     if options.private:
         _refuse_private_store(target)
     refuse_no_build(build_dir)
+    _refuse_overlapping_folder(build_dir, target)
     with (
         lock_build(build_dir),
         temporary_folder() as folder,
