@@ -118,8 +118,8 @@ class SourceConfig(Record):
     )
     drop_overlap: bool = Field(
         default=False,
-        description="Drop and count questions that are also in an evaluation split, instead "
-        "of only reporting them.",
+        description="Drop and count questions whose text is also in an evaluation split, "
+        "whatever their options, instead of only reporting them.",
     )
 
     @field_validator("tags")

@@ -107,12 +107,29 @@ class VariantsEntry(Record):
         description="One in how many selected rationales is checked; None if none is, or, "
         "in older builds, the first ones of each variant.",
     )
+    num_unspaced: int = Field(
+        default=0,
+        ge=0,
+        exclude_if=lambda count: not count,
+        description="Selected rationales that are mostly in a script without spaces between "
+        "words, whose words are not told apart; not recorded if there is none.",
+    )
     scores: dict[str, ScoresEntry] = Field(
         default={},
         exclude_if=lambda scores: not scores,
         description="Scores files by their names in specs; none in older builds.",
     )
     variants: tuple[VariantEntry, ...] = Field(description="Counts of each variant.")
+
+    @property
+    def num_selected(self) -> int:
+        """Rationales that the filters kept."""
+        return self.num_in - sum(self.dropped.values())
+
+    @property
+    def has_mostly_unspaced(self) -> bool:
+        """Whether most selected rationales are in a script without spaces."""
+        return 2 * self.num_unspaced > self.num_selected
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

@@ -37,14 +37,12 @@ _PERMISSIVE = (
     "odc-by cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0",
 )
 _RANK = {name: rank for rank, names in enumerate(_PERMISSIVE) for name in names.split()}
-_SYNONYMS = {
-    "licence": "",
-    "license": "",
-    "the": "",
-    "version": "",
-    "v": "",
-    "international": "",
-    "unported": "",
+_NEUTRAL = """
+the licence license licensed under version v upstream international unported universal
+public domain dedication
+"""
+"""Words beside an identifier that change nothing about the licence."""
+_SYNONYMS = dict.fromkeys(_NEUTRAL.split(), "") | {
     "attribution": "by",
     "sharealike": "sa",
     "share-alike": "sa",
@@ -53,9 +51,15 @@ _SYNONYMS = {
     "noderivatives": "nd",
     "no-derivatives": "nd",
     "creative-commons": "cc",
-    "cc0": "cc0-1.0",
 }
+_ABBREVIATIONS = {"cc0": "cc0-1.0"}
 _CC_TERMS = frozenset({"by", "sa", "nc", "nd"})
+_OWN_REMARKS = re.compile(
+    r"^that of [\w-]+, if it is a copy: "
+    r"|; its Hub card says unknown$"
+    r"|; its explanations MIT$"
+)
+"""What cotbuild's own sources say beside the licence of their questions."""
 
 
 class Licence(NamedTuple):
@@ -77,12 +81,12 @@ class Licence(NamedTuple):
 def normalize_licence(stated: str | None) -> str:
     """Return the Hub's identifier for a licence as people write it.
 
-    It is `unknown` if none is stated and `other` if none fits. Only text before the
-    first semicolon counts, as in "Apache-2.0 upstream; its Hub card says unknown".
+    It is `unknown` if none is stated, and `other` if none fits or if the text says
+    anything beside it: "MIT, but for research only" is not the MIT licence.
     """
     if stated is not None and stated.casefold() in HUB_IDS:
         return stated.casefold()
-    tokens = _split_tokens((stated or "").partition(";")[0])
+    tokens = _split_tokens(_OWN_REMARKS.sub("", stated or ""))
     if not tokens or tokens in (["none"], ["not", "stated"], ["none", "stated"]):
         return "unknown"
     identifiers = set(_find_identifiers(tokens))
@@ -90,7 +94,7 @@ def normalize_licence(stated: str | None) -> str:
 
 
 def _split_tokens(text: str) -> list[str]:
-    words = " ".join(re.findall(r"[a-z0-9.+]+", text.casefold()))
+    words = " ".join(re.findall(r"[\w.+]+", text.casefold()))
     hyphenated = re.sub(
         r"\b(share|non|no|creative) (alike|commercial|derivatives|commons)\b",
         r"\1-\2",
@@ -104,25 +108,28 @@ def _split_tokens(text: str) -> list[str]:
 
 
 def _find_identifiers(tokens: list[str]) -> Iterator[str]:
+    """Yield the identifiers, and `other` for words that are part of none."""
     position = 0
     while position < len(tokens):
         name, length = _leading_identifier(tokens, position)
-        if name is not None:
-            yield name
+        yield name
         position += length
 
 
-def _leading_identifier(tokens: list[str], start: int) -> tuple[str | None, int]:
-    """Return the longest identifier at `start` and its number of tokens, or (None, 1)."""
+def _leading_identifier(tokens: list[str], start: int) -> tuple[str, int]:
+    """Return the longest identifier at `start` and its number of tokens.
+
+    It is `other` for a word that starts none. "CC BY-SA" without a version is none
+    either: its family alone would hide what it requires.
+    """
     for length in range(min(len(tokens) - start, 5), 0, -1):
         name = "-".join(tokens[start : start + length])
         if name == "cc" and _CC_TERMS & set(tokens[start + 1 : start + 2]):
-            # "CC BY-SA" without a version is no identifier, and its family alone would
-            # hide what it requires.
-            return "other", length
-        if name in HUB_IDS:
-            return name, length
-    return None, 1
+            break
+        for identifier in (name, _ABBREVIATIONS.get(name), f"cc-{name}"):
+            if identifier in HUB_IDS:
+                return identifier, length
+    return "other", 1
 
 
 # -- from the parts to the release -------------------------------------------------------

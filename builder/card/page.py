@@ -115,7 +115,7 @@ def _count_lines(manifest: Manifest) -> list[str]:
     source = manifest.source
     return [
         f"- Source questions left out: {format_counts(source.dropped)}",
-        "- Questions that also occur in an evaluation split: "
+        "- Questions whose text also occurs in an evaluation split: "
         f"{format_counts(source.overlaps)}",
         *failure_lines(manifest),
         f"- Flags: {format_counts(manifest.flags)}",

@@ -285,7 +285,8 @@ def _question_limitations(manifest: Manifest) -> Iterator[str]:
         )
     if any(overlaps.values()):
         yield (
-            "Questions whose text also occurs in an evaluation split: "
+            "Questions whose text also occurs in an evaluation split, whatever their "
+            "options: "
             f"{format_counts(overlaps)}."
         )
     elif not overlaps:

@@ -234,10 +234,21 @@ def selection_lines(manifest: Manifest) -> list[str]:
             "Keeping only the correct ones would keep, by target:",
             "",
         ]
-    if manifest.verdicts_by_target:
+    if not manifest.verdicts_by_target:
+        reason = "The questions do not share a few targets"
+    elif entry is not None and not _is_by_verdict_alone(entry):
+        reason = "Other filters than the verdict left rationales out"
+    else:
         return [*lines, *_selection_table(manifest, kept_verdicts), ""]
-    note = "The questions do not share a few targets, so there are no counts by target."
-    return [*lines, note, ""]
+    return [*lines, f"{reason}, so there are no counts by target.", ""]
+
+
+def _is_by_verdict_alone(entry: VariantsEntry) -> bool:
+    """Return whether verdicts decided which rationales the variants were derived from.
+
+    What other filters leave out is not recorded by target.
+    """
+    return entry.dropped.keys() <= {"verdict"}
 
 
 def _kept_verdicts(manifest: Manifest) -> list[str]:
@@ -339,6 +350,8 @@ def variant_lines(manifest: Manifest, entry: VariantsEntry) -> list[str]:
     if entry.num_looked_at:
         note += _SHARES_NOTE.format(looked_at=_looked_at(entry))
         shares = ("names the target", "names another option")
+    if entry.has_mostly_unspaced:
+        note += f" Caution: {describe_unspaced(entry)}"
     header = ("variant", "rows", "words", *shares, "description")
     # A release may hold fewer variants than were derived together.
     descriptions = {spec.name: spec.about for spec in entry.made.specs}
@@ -347,6 +360,16 @@ def variant_lines(manifest: Manifest, entry: VariantsEntry) -> list[str]:
         for variant in entry.variants
     ]
     return ["## Variants", "", note, "", *table_lines(header, rows), ""]
+
+
+def describe_unspaced(entry: VariantsEntry) -> str:
+    """Return what it means that rationales have no spaces between words."""
+    return (
+        f"{entry.num_unspaced:,} of {entry.num_selected:,} rationales are in a script "
+        "without spaces between words, such as Chinese, Japanese or Thai. Words are split "
+        "at spaces, so variants of words are mostly the rationale as it is, or empty, and "
+        "counts of words and shares by word stems mean little."
+    )
 
 
 def _variant_row(

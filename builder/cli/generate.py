@@ -165,7 +165,8 @@ def generate(
         bool | None,
         typer.Option(
             "--drop-overlap",
-            help="Drop questions that are also in an evaluation split.",
+            help="Drop questions whose text is also in an evaluation split, whatever "
+            "their options.",
             rich_help_panel=QUESTIONS,
         ),
     ] = None,

@@ -75,8 +75,8 @@ def _source_count_lines(source: SourceEntry) -> Iterator[str]:
     for split, count in source.overlaps.items():
         if count and f"overlap_{split}" not in source.dropped:
             yield (
-                f"questions that also occur in {split}: {count} "
-                "(--drop-overlap leaves them out)"
+                f"questions whose text also occurs in {split}, whatever their options: "
+                f"{count} (--drop-overlap leaves them out)"
             )
     for split, count in source.eval_questions.items():
         yield f"{count} evaluation questions in {split}"

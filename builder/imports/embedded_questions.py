@@ -11,13 +11,13 @@ from typing import Any
 from cotbuild.builder.imports.batch_requests import with_request_columns
 from cotbuild.builder.imports.read import (
     ImportedFile,
-    RowFilter,
     column_paths,
     get,
     get_options,
     open_files,
     read_rows,
 )
+from cotbuild.builder.imports.row_filter import RowFilter, nothing_selected
 from cotbuild.builder.imports.values import question_text
 from cotbuild.builder.sources import Source, canonical_split, open_source
 from cotbuild.builder.sources.base import BadRow, Row
@@ -106,7 +106,8 @@ class EmbeddedQuestionRows:
     """Rows of the different questions in the files, in the order of their first rows.
 
     Rows that cannot be read hold none. `tags` are those of the first row of a question,
-    by name the columns of the files.
+    by name the columns of the files. Iterating raises DataError if the recipe selects
+    none of the rows.
     """
 
     def __init__(
@@ -140,16 +141,24 @@ class EmbeddedQuestionRows:
         }
 
     def _questions(self) -> Iterator[tuple[tuple[int, int], Row, dict[str, Any]]]:
+        num_rows = num_selected = 0
         for file_number, file in enumerate(self._files):
             row_filter = RowFilter(self._recipe)
             for row_number, row in enumerate(read_rows(file, self._recipe)):
-                if isinstance(row, BadRow) or row_filter.reject(row) is not None:
+                if isinstance(row, BadRow):
                     continue
+                num_rows += 1
+                if row_filter.reject(row) is not None:
+                    continue
+                num_selected += 1
                 try:
                     question = question_row(row, self._recipe)
                 except BadRow:
                     continue  # the join counts it
                 yield (file_number, row_number), row, question
+        if num_rows and not num_selected:
+            first = self._files[0]
+            raise nothing_selected(iter(first), self._recipe, first.location)
 
     def place(self, position: int) -> str:
         """Return the file and the row of a question that was read."""

@@ -18,8 +18,6 @@ from cotbuild.builder.imports.read import (
     DroppedTexts,
     ImportedFile,
     ImportedText,
-    RowDrop,
-    RowFilter,
     RowText,
     get,
     get_options,
@@ -27,6 +25,7 @@ from cotbuild.builder.imports.read import (
     read_rows,
     texts_of,
 )
+from cotbuild.builder.imports.row_filter import RowDrop, RowFilter
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.base import BadRow, Row
 from cotbuild.builder.sources.choices import parse_choices

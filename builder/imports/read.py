@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from cotbuild.builder.imports.hub_files import HubFile, is_hub_file, open_hub_file
+from cotbuild.builder.imports.row_filter import RowDrop
 from cotbuild.builder.imports.source_rationales import SourceRationales
 from cotbuild.builder.imports.values import (
     describe_failure,
@@ -150,7 +150,7 @@ def read_rows(file: ImportedFile, recipe: ImportRecipe) -> Iterator[Row | BadRow
     """Yield the rows of one file; a row that is itself a text gets the key `WHOLE_ROW`.
 
     Raises DataError where the file cannot be read, ConfigError where the first rows
-    lack a column of the recipe.
+    lack a column of the recipe or of its filters.
     """
     if recipe.columns["text"] == WHOLE_ROW:
         return _bare_rows(file)
@@ -166,6 +166,14 @@ def _check_columns(sample: list[Row], recipe: ImportRecipe, where: str) -> None:
     if not sample:
         return
     present = column_names(sample)
+    for option, columns in (("--where", recipe.where), ("--once", recipe.once)):
+        for column in columns:
+            if not _is_present(column, present):
+                raise ConfigError(
+                    f"{where}: no column {column!r} for {option} in the first rows. "
+                    f"It must be one of {present}."
+                )
+            _check_paths([column], sample, where)
     for name, column in recipe.columns.items():
         if column in present:
             continue
@@ -205,42 +213,6 @@ def _bare_rows(file: ImportedFile) -> Iterator[Row]:
             f"{file.location}: holds {short_repr(value)}, not a list of texts."
         )
     return ({WHOLE_ROW: item} for item in value)
-
-
-class RowDrop(NamedTuple):
-    """A text that cannot be imported, and why."""
-
-    reason: ImportDropReason
-    message: str
-
-
-class RowFilter:
-    """Which rows of one file a recipe reads."""
-
-    def __init__(self, recipe: ImportRecipe) -> None:
-        self._recipe = recipe
-        self._seen: set[bytes] = set()
-
-    def reject(self, row: Row) -> RowDrop | None:
-        """Return why a row is not to be read; None if it is.
-
-        Rows are given in order, each once.
-        """
-        for column, wanted in self._recipe.where.items():
-            if str(find_value(row, column)) != wanted:
-                message = f"{column} is not {wanted}"
-                return RowDrop(ImportDropReason.NOT_SELECTED, message)
-        if self._recipe.is_from_source and not row[self._recipe.columns["text"]]:
-            return RowDrop(ImportDropReason.NO_RATIONALE, "the row has no rationale")
-        if not self._recipe.once:
-            return None
-        values = [repr(find_value(row, column)) for column in self._recipe.once]
-        content = "\n".join(values).encode("utf-8", "surrogatepass")
-        key = blake2b(content, digest_size=16).digest()
-        if key in self._seen:
-            return RowDrop(ImportDropReason.REPEATED, ", ".join(values))
-        self._seen.add(key)
-        return None
 
 
 def get(row: Row, column: str) -> Any:

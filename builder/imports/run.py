@@ -16,7 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cotbuild.builder.imports.join import JoinedTexts, read_order
-from cotbuild.builder.imports.read import ImportedText, UnmatchedText
+from cotbuild.builder.imports.read import (
+    ImportedText,
+    UnmatchedText,
+    open_rationales,
+)
+from cotbuild.builder.imports.row_filter import nothing_selected
 from cotbuild.builder.imports.rows import question_rows
 from cotbuild.builder.sources import Source
 from cotbuild.builder.sources.files import FileRows
@@ -131,6 +136,9 @@ def _survey(joined: JoinedTexts, source: Source) -> _Survey:
 def _no_texts_error(
     config: ImportConfig, joined: JoinedTexts, source: Source
 ) -> DataError:
+    if joined.drops.counts.keys() == {ImportDropReason.NOT_SELECTED}:
+        first = open_rationales(config, source)[0]
+        return nothing_selected(iter(first), config.recipe, first.location)
     drops = {reason.value: count for reason, count in joined.drops.counts.items()}
     example = joined.drops.shown[0].what if joined.drops.shown else "none"
     return DataError(

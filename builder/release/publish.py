@@ -69,14 +69,15 @@ def publish(
     """Publish the build in a directory; `show` receives the plan before anything is sent.
 
     If interrupted at any point, the target holds either the previous release or this
-    one, complete. Raises ConfigError if the target is the build itself, or a store that
-    is to be private, DataError if the build is damaged or was edited, PublishError if it
-    is incomplete, a tag is taken, or the target refuses.
+    one, complete. Raises ConfigError if the target is the build, lies inside it or
+    contains it, or is a store that is to be private, DataError if the build is damaged
+    or was edited, PublishError if it is incomplete, a tag is taken, or the target
+    refuses.
     """
-    _refuse_own_folder(build_dir, target)
     if options.private:
         _refuse_private_store(target)
     refuse_no_build(build_dir)
+    _refuse_overlapping_folder(build_dir, target)
     with (
         lock_build(build_dir),
         temporary_folder() as folder,
@@ -103,12 +104,23 @@ def publish(
         return _Publisher(target, tree, spec.tag, options, ui).publish(show)
 
 
-def _refuse_own_folder(build_dir: Path, target: ReleaseTarget) -> None:
+def _refuse_overlapping_folder(build_dir: Path, target: ReleaseTarget) -> None:
     if not target.name.startswith(FILE_PREFIX):
         return
-    folder = Path(target.name.removeprefix(FILE_PREFIX))
-    if folder.resolve() == build_dir.resolve():
-        raise ConfigError(f"{target.name!r} is the build itself. Name another folder.")
+    folder = Path(target.name.removeprefix(FILE_PREFIX)).resolve()
+    build = build_dir.resolve()
+    if folder == build:
+        relation = "is"
+    elif folder.is_relative_to(build):
+        relation = "lies inside"
+    elif build.is_relative_to(folder):
+        relation = "contains"
+    else:
+        return
+    raise ConfigError(
+        f"{target.name!r} {relation} the build {str(build_dir)!r}, whose files the "
+        "release could replace. Name a folder beside it."
+    )
 
 
 def _refuse_private_store(target: ReleaseTarget) -> None:

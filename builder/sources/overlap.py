@@ -1,6 +1,7 @@
-"""Find questions that also occur in an evaluation split.
+"""Find questions whose text also occurs in an evaluation split.
 
-Normalised texts are compared, those of inputs too; choices are not.
+Normalised texts are compared, those of inputs too. Choices are not: "Which is a chemical
+change?" counts with any options, since a student may learn from it either way.
 """
 
 import re

@@ -83,7 +83,7 @@ class Source:
     drops: dict[str, int] = field(default_factory=dict)
     """Rows left out of the last complete read, by BadRowReason or as overlap_SPLIT."""
     overlaps: dict[str, int] = field(default_factory=dict)
-    """Questions of the configured split that also occur in each evaluation split.
+    """Questions of the configured split whose text also occurs in each evaluation split.
 
     Counted in its last complete read; with `config.drop_overlap` these are the ones
     left out. A question that occurs in two evaluation splits counts in both.
@@ -313,7 +313,7 @@ class Source:
             yield question
         if is_empty:
             raise DataError(
-                f"{rows.location}: every question is also in "
+                f"{rows.location}: the text of every question is also in "
                 f"{', '.join(tally.overlaps)}, so none is left. Leave out --drop-overlap."
             )
 

@@ -1,4 +1,4 @@
-"""Find the questions of one split of a source that also occur in others."""
+"""Find the questions of one split of a source whose text also occurs in others."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from cotbuild.builder.sources.source import Source
 def find_overlaps(
     source: Source, split: str, eval_splits: Iterable[str]
 ) -> dict[str, list[str]]:
-    """Return the ids of a split's questions that also occur in each evaluation split.
+    """Return the ids of a split's questions whose text is also in each evaluation split.
 
     All splits are read whole. Raises what `Source.read` raises.
     """

@@ -96,6 +96,7 @@ def _check_selection(deriver: VariantDeriver, entry: VariantsEntry) -> None:
         "dropped": (dict(deriver.dropped), entry.dropped),
         "num_looked_at": (deriver.num_looked_at, entry.num_looked_at),
         "looked_at_every": (deriver.looked_at_every, entry.looked_at_every),
+        "num_unspaced": (deriver.num_unspaced, entry.num_unspaced),
     }
     for name, (value, stated) in figures.items():
         check_equal(build.folder, f"variants.{name}", value, stated)

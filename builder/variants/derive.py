@@ -34,7 +34,7 @@ from cotbuild.builder.variants.select import (
     select,
     share_limit,
 )
-from cotbuild.builder.variants.units import TokenPieces
+from cotbuild.builder.variants.units import TokenPieces, is_unspaced
 from cotbuild.prompts.student import StudentPrompt
 from cotbuild.prompts.student_rows import TextRow
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -165,6 +165,7 @@ class VariantDeriver:
             raise self._nothing_selected()
         self._mix_ranks = self._rank_for_mixes()
         self.sample = LeakSample.spread(self.num_selected)
+        self.num_unspaced = 0
         corpus = LoadedCorpus(self._corpus_texts(), self._files)
         self.corpus = self._open.enter_context(corpus)
         return self
@@ -265,9 +266,14 @@ class VariantDeriver:
         return RationaleExample.from_row(row, where)
 
     def _corpus_texts(self) -> Iterator[CorpusText]:
-        """Yield what the corpus is made of, of the selected rationales."""
+        """Yield what the corpus is made of, of the selected rationales.
+
+        Counts the rationales in a script without spaces on the way.
+        """
         rows = self.build.read(RATIONALES, columns=CORPUS_COLUMNS)
-        return map(CorpusText.from_row, compress(rows, self._selected))
+        for row in compress(rows, self._selected):
+            self.num_unspaced += is_unspaced(row["rationale"])
+            yield CorpusText.from_row(row)
 
     def derive(self, example: RationaleExample) -> DerivedRationale:
         """Derive the rows of one rationale in every variant."""

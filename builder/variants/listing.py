@@ -11,6 +11,7 @@ from cotbuild.builder.attribution_bounds import (
     describe_errors,
     describe_limits,
 )
+from cotbuild.builder.card.statistics import describe_unspaced
 from cotbuild.builder.ui import pluralize
 from cotbuild.builder.variants.compile import CompiledVariant
 from cotbuild.builder.variants.corpus import LoadedCorpus
@@ -163,6 +164,8 @@ def summarize_variants(manifest: Manifest, build_dir: Path | str) -> Iterator[st
         yield f"{failed} left out: unscored, because a request failed"
     for name, scores in summary.scores.items():
         yield f"file {name}: {describe_bounds(scores)}"
+    if summary.has_mostly_unspaced:
+        yield f"WARNING: {describe_unspaced(summary)}"
     for variant in summary.variants:
         yield _variant_line(variant, has_shares=summary.num_looked_at > 0)
     yield f"{build_dir}  fingerprint {manifest.fingerprint[:16]}"
@@ -171,8 +174,7 @@ def summarize_variants(manifest: Manifest, build_dir: Path | str) -> Iterator[st
 
 
 def _selection_line(summary: VariantsEntry) -> str:
-    num_selected = summary.num_in - sum(summary.dropped.values())
-    parts = [f"{num_selected} selected"]
+    parts = [f"{summary.num_selected} selected"]
     parts += [f"{count} {reason}" for reason, count in summary.dropped.items()]
     return f"{summary.num_in} rationales = {' + '.join(parts)}"
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from cotbuild.schemas.answers import patterns as p
+from cotbuild.schemas.answers.prose_words import find_tokenizer
 from cotbuild.schemas.errors import ConfigError
 from cotbuild.schemas.files import file_sha256
 
@@ -68,6 +69,14 @@ def words(text: str) -> list[str]:
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Return start and end of each of `words(text)`."""
     return [found.span() for found in _WORD.finditer(text)]
+
+
+def is_unspaced(text: str) -> bool:
+    """Return whether a text is mostly in a script without spaces between words.
+
+    Such as Chinese, Japanese or Thai: `words` returns its clauses or sentences.
+    """
+    return not text.isascii() and find_tokenizer([text]) in ("zh", "char")
 
 
 class _WordCache(dict[str, _Result]):

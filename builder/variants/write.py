@@ -119,6 +119,7 @@ def _write_variants(
         dropped=dict(sorted(deriver.dropped.items())),
         num_looked_at=deriver.num_looked_at,
         looked_at_every=deriver.looked_at_every,
+        num_unspaced=deriver.num_unspaced,
         scores=describe_scores(specs, files),
         variants=tuple(
             counts[spec.name].entry(spec, deriver.fingerprint(spec)) for spec in specs

@@ -8,22 +8,41 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
+from unicodedata import category
 
 # Between two words: "pet, shop" and "pet. Shop" are no "pet shop".
 GAP = re.compile(r"[ \n'\"*_-]{1,4}")
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""The characters of scripts without spaces between words, as in a set of a pattern: Thai,
+Lao, Burmese, Khmer, kana and Han.
+"""
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 WORD = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W_]+")
 
 
 def is_border(low: str, at: int) -> bool:
-    """Return whether no word, and no number such as 1.5 or 3:30, continues over `at`."""
+    """Return whether no word, and no number such as 1.5 or 3:30, continues over `at`.
+
+    In a script without spaces between words every letter, with its marks, may be one.
+    """
     before, after = low[at - 1 : at] if at else "", low[at : at + 1]
     if before.isalnum() and after.isalnum():
+        return is_unspaced(before) or is_unspaced(after)
+    if is_unspaced(after) and category(after).startswith("M"):
         return False
     if before.isdigit() and after and after in ".,:/":
         return not low[at + 1 : at + 2].isdigit()
     if before and before in ".,:/" and after.isdigit():
         return not low[max(0, at - 2) : at - 1].isdigit()
     return True
+
+
+def is_unspaced(text: str) -> bool:
+    """Return whether a text has a character of a script without spaces between words."""
+    return not text.isascii() and _UNSPACED.search(text) is not None
 
 
 class _Name(NamedTuple):

@@ -1,10 +1,11 @@
 """Find where a text names an option of its question, or its target. Pure.
 
-A mention is an option's words at word borders, in any case, or its letter in an answer
-context: "(B)", "B:", "B)", "option B", "answer is B", "B is correct"; never the article
-"A". For questions without choices it is the target's words, its value however the
-number is written in digits, or yes and no if they are given as an answer. Offsets are
-into the text as given.
+A mention is an option's words at word borders (anywhere in a script without spaces
+between words, such as Chinese), in any case, or its letter in an answer context: "(B)",
+"B:", "B)", "option B", "answer is B", "B is correct"; never the article "A". For
+questions without choices it is the target's words, its value in plain digits (see
+`plain_numbers`; fewer notations than an answer may have), or yes and no if they are given
+as an answer. Offsets are into the text as given.
 """
 
 import itertools
@@ -15,7 +16,14 @@ from typing import NamedTuple
 
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import table_of_options
-from cotbuild.schemas.answers.long_names import GAP, WORD, find_long_name, is_border
+from cotbuild.schemas.answers.long_names import (
+    GAP,
+    UNSPACED,
+    WORD,
+    find_long_name,
+    is_border,
+    is_unspaced,
+)
 from cotbuild.schemas.answers.numbers import parse_number
 from cotbuild.schemas.answers.plain_numbers import PLAIN_NUMBER, SCALE, plain_number
 from cotbuild.schemas.question import Question, QuestionKind
@@ -63,8 +71,8 @@ _MANY_OPTIONS = 32
 
 _EDGE = " \n.,;:!?\"'()[]*"
 # What no word or number ends within; see `is_border`.
-_UNBROKEN = re.compile(r"(?:[^\W_]+|(?<=\d)[.,:/](?=\d))++")
-_ALNUM = re.compile(r"[^\W_]+")
+_UNBROKEN = re.compile(rf"(?:[^\W_{UNSPACED}]+|(?<=\d)[.,:/](?=\d))++")
+_ALNUM = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 _COMMON = frozenset((*p.ARTICLES, "i"))  # an option "A" is found by its letter alone
 _ARTICLE = re.compile(r"(?:a|an|the)[ \n]+(?=\S)")
 _ARTICLE_BEFORE = re.compile(r"(?<![^\W_])(?:a|an|the)[ \n]{1,2}\Z")
@@ -153,10 +161,16 @@ def _find_name(low: str, name: _Name) -> Iterator[_Place]:
         return
     start = low.find(name.first)
     while start >= 0:
-        if end := _name_end(name, low, start):
+        end = _name_end(name, low, start)
+        if end is not None:
             yield _Place(start, end, name.label, name.has_article)
-        unbroken = _UNBROKEN.match(low, start)
-        start = low.find(name.first, unbroken.end() if unbroken else start + 1)
+        if unbroken := _UNBROKEN.match(low, start):
+            following = unbroken.end()
+        elif end is not None and is_unspaced(low[start]):
+            following = end  # else time would grow with the square of a repetition
+        else:
+            following = start + 1
+        start = low.find(name.first, following)
 
 
 def _name_end(name: _Name, low: str, start: int) -> int | None:
@@ -268,7 +282,7 @@ class _WordIndex:
         words = [name.first, *(word for _, word in name.rest)]
         is_long = len(words) > MAX_NAME_WORDS
         are_apart = all(gap for gap, _ in name.rest)  # unlike the "3" and "rd" of "3rd"
-        are_words = are_apart and all(map(str.isalnum, words))
+        are_words = are_apart and all(map(_is_one_word, words))
         if is_long or words[0] in _COMMON or not are_words:
             yield from _find_name(low, name)
             return
@@ -283,6 +297,11 @@ class _WordIndex:
             )
             if end:
                 yield _Place(start, end, name.label, name.has_article)
+
+
+def _is_one_word(word: str) -> bool:
+    """Return whether `_ALNUM` finds a word of a name whole."""
+    return word.isalnum() and not is_unspaced(word)
 
 
 def _find_letters(view: str, low: str) -> Iterator[tuple[int, int, str]]:

@@ -6,7 +6,6 @@ an empty cell; among texts it is a text.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cotbuild.builder.sources.python_text import PythonTextFault, parse_list_text
@@ -75,15 +74,16 @@ def _is_list_text(text: str) -> bool:
     return True
 
 
-def describe_text_words(
-    counts: Mapping[int, Counter[str]], columns: Iterable[int], names: list[str]
-) -> dict[str, str]:
-    """Return a line by name for each column whose null words are texts."""
-    return {
-        names[column]: f"null words in column {names[column]!r} are read as texts: "
-        + ", ".join(
+def describe_null_words(words: NullWords, names: list[str]) -> dict[str, str]:
+    """Return a line by name for each column with null words: what they are read as."""
+    lines = {}
+    for column, counts in sorted(words.counts.items()):
+        is_text = column in words.text_columns
+        read_as = "texts" if is_text else "empty cells, as no other cell is a text"
+        counted = ", ".join(
             f"{word!r} in {count:,} {'row' if count == 1 else 'rows'}"
-            for word, count in sorted(counts[column].items())
+            for word, count in sorted(counts.items())
         )
-        for column in columns
-    }
+        name = names[column]
+        lines[name] = f"null words in column {name!r} are read as {read_as}: {counted}"
+    return lines

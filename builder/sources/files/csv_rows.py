@@ -26,7 +26,7 @@ from cotbuild.builder.sources.files.csv_dialect import (
 from cotbuild.builder.sources.files.csv_nulls import (
     NULL_WORDS,
     NullWords,
-    describe_text_words,
+    describe_null_words,
     find_null_columns,
 )
 from cotbuild.builder.sources.files.lines import describe_invalid_utf8, read_lines
@@ -354,7 +354,7 @@ def _survey(path: Path, dialect: Dialect, given_header: Sequence[str]) -> _Layou
             ):
                 if len(fields) == len(header):
                     words.add(fields)
-    notes = describe_text_words(words.counts, sorted(words.text_columns), header)
+    notes = describe_null_words(words, header)
     return _Layout(dialect, words.empty_in, frozenset(blank), notes)
 
 

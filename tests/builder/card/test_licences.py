@@ -34,6 +34,15 @@ from cotbuild.schemas.errors import ConfigError
         ("BSD-3-Clause", "bsd-3-clause"),
         ("mit, cc-by-nc-4.0", "other"),
         ("my own terms", "other"),
+        ("CC0 1.0 Universal Public Domain Dedication", "cc0-1.0"),
+        ("Attribution 4.0 International (CC BY 4.0)", "cc-by-4.0"),
+        # Whatever is said beside an identifier may take back what it permits.
+        ("MIT, but the rationales are for non-commercial use only", "other"),
+        ("CC BY 4.0, non-commercial use only", "other"),
+        ("MIT; data under CC BY-NC 4.0", "other"),
+        ("MIT; for research only", "other"),
+        ("MIT; the rationales are of unknown origin", "other"),
+        ("MIT\uff0c\u4ec5\u9650\u975e\u5546\u4e1a\u7528\u9014", "other"),
         ("unknown", "unknown"),
         ("none", "unknown"),
         ("", "unknown"),
@@ -47,6 +56,23 @@ def test_licences_as_people_write_them(stated: str | None, expected: str) -> Non
 @pytest.mark.parametrize("name", sorted(HUB_IDS))
 def test_the_hubs_identifiers_are_read_as_they_are(name: str) -> None:
     assert normalize_licence(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("openbookqa", "apache-2.0"),
+        ("esnli", "cc-by-sa-4.0"),
+        ("commonsense_qa", "mit"),
+    ],
+)
+def test_a_remark_of_cotbuilds_own_sources_changes_no_licence(
+    name: str, expected: str
+) -> None:
+    licence = KNOWN_DATASETS[name].licence
+    assert normalize_licence(licence) == expected
+    copy = f"that of {name}, if it is a copy: {licence}"
+    assert normalize_licence(copy) == expected
 
 
 def test_every_known_source_has_a_licence_that_is_read() -> None:

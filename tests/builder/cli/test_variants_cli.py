@@ -303,3 +303,23 @@ def test_balance_keeps_equally_many_of_each_target(tmp_path: Path) -> None:
     }
     assert done.stdout.startswith("30 rationales = 20 selected + 10 not_balanced")
     invoke("verify", build)
+
+
+def test_rationales_without_spaces_between_words_are_warned_of(tmp_path: Path) -> None:
+    row = {
+        "question": "哪个会浮在水上?",
+        "options": ["铁", "木头"],
+        "answer": "B",
+        "text": "木头的密度比水小，所以会浮在水上。答案是B",
+    }
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text(json.dumps(row))
+    mapping = {"question": "question", "choices": "options", "target": "answer"}
+    options = [f"{name}={column}" for name, column in mapping.items()]
+    words = [word for option in ["text=text", *options] for word in ("--map", option)]
+    build = tmp_path / "b"
+    invoke("import", texts, *words, "--out", build)
+    warning = "1 of 1 rationales are in a script without spaces between words"
+    assert variants(build, only="post_cot")[1].startswith(f"WARNING: {warning}")
+    assert f"Caution: {warning}" in (build / "README.md").read_text()
+    invoke("verify", build)

@@ -259,10 +259,25 @@ def test_an_edited_build_is_refused_with_the_exact_fault_and_nothing_is_sent(
     assert not (tmp_path / "release").exists()
 
 
-def test_a_build_is_not_published_into_itself(build: Path) -> None:
-    assert (
-        "the build itself" in invoke("publish", build, f"file:{build}", code=2).stderr
-    )
+@pytest.mark.parametrize(
+    ("folder", "relation"),
+    [
+        ("build", "is"),
+        ("build/release", "lies inside"),
+        ("link/release", "lies inside"),
+        (".", "contains"),
+        ("build/..", "contains"),
+    ],
+)
+def test_a_release_is_not_written_into_or_around_its_build(
+    folder: str, relation: str, build: Path
+) -> None:
+    (build.parent / "link").symlink_to(build)
+    target = f"file:{build.parent / folder}"
+    before = sorted(build.parent.rglob("*"))
+    error = invoke("publish", build, target, code=2).stderr
+    assert f"{target!r} {relation} the build {str(build)!r}" in error
+    assert sorted(build.parent.rglob("*")) == before
 
 
 # -- a folder ----------------------------------------------------------------------------------------------------------

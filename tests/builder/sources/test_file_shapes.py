@@ -175,10 +175,19 @@ def test_null_words_are_decided_over_the_column(write: Write) -> None:
         "more": ['["x"]', "", "", "['y']"],
         "all": ["", "", "", ""],
     }
-    start = "null words in column"
+    texts, empty = "texts", "empty cells, as no other cell is a text"
+    read_as = {
+        "question": f"{texts}: 'None' in 1 row",
+        "number": f"{empty}: 'nan' in 2 rows",
+        "truth": f"{empty}: 'None' in 1 row, 'nan' in 1 row",
+        "options": f"{empty}: 'None' in 1 row, 'nan' in 1 row",
+        "target": f"{texts}: 'None' in 1 row, 'nan' in 2 rows",
+        "more": f"{empty}: 'NaN' in 1 row, 'null' in 1 row",
+        "all": f"{empty}: 'NaN' in 1 row, 'None' in 1 row, 'nan' in 1 row",
+    }
     assert dict(rows.notes) == {
-        "question": f"{start} 'question' are read as texts: 'None' in 1 row",
-        "target": f"{start} 'target' are read as texts: 'None' in 1 row, 'nan' in 2 rows",
+        name: f"null words in column {name!r} are read as {words}"
+        for name, words in read_as.items()
     }
 
 

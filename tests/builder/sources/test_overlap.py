@@ -93,6 +93,15 @@ def test_overlap_is_left_out_and_counted_before_the_draw(write: Write) -> None:
     assert [q.id for q in drawn.read("test")] == ["t1", "t4", "t9"]
 
 
+def test_the_same_text_counts_whatever_its_options(write: Write) -> None:
+    stem = {"question": "Which is a chemical change?", "answer": "A"}
+    write("set/train.jsonl", [{"choices": ["rust", "melting ice"], **stem}])
+    path = write("set/test.jsonl", [{"choices": ["a fire", "a broken cup"], **stem}])
+    source = open_source(SourceConfig(name=str(path.parent), eval_splits=("test",)))
+    list(source.read("train"))
+    assert source.overlaps == {"test": 1}
+
+
 def test_only_what_is_asked_about_counts(write: Write) -> None:
     source = open_source(
         SourceConfig(name=folder(write), eval_splits=("test",), rows="2:")
@@ -107,7 +116,7 @@ def test_nothing_left_is_an_error(write: Write) -> None:
     )
     with pytest.raises(
         DataError,
-        match=r"train.jsonl: every question is also in test, so none is left\. Leave out --drop-overl",
+        match=r"train.jsonl: the text of every question is also in test, so none is left\. Leave out --drop-overl",
     ):
         list(open_source(config).read("train"))
 

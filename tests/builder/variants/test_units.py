@@ -26,6 +26,7 @@ from cotbuild.builder.variants.units import (
     STOP_WORDS,
     TokenPieces,
     bare,
+    is_unspaced,
     sentences,
     share_of,
     word_spans,
@@ -95,6 +96,23 @@ def test_spans_are_in_order_and_apart(text: str) -> None:
 )
 def test_bare(word: str, expected: str) -> None:
     assert bare(word) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", False),
+        ("It floats.", False),
+        ("Es schwimmt über Wasser.", False),
+        ("나무는 물에 뜬다.", False),  # Korean has spaces
+        ("木头会浮在水上。", True),
+        ("木は水に浮きます。", True),
+        ("ไม้ลอยน้ำได้", True),
+        ("木头会浮在水上。 The answer is B.", False),
+    ],
+)
+def test_scripts_without_spaces(text: str, expected: bool) -> None:
+    assert is_unspaced(text) is expected
 
 
 @given(ANY)

@@ -42,6 +42,40 @@ def test_an_options_words(text: str, expected: list[tuple[str, str]]) -> None:
     assert named(text) == expected
 
 
+@pytest.mark.parametrize("num_options", [6, 40])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("北京是首都，不是上海。", [("A", "北京"), ("B", "上海")]),
+        ("北京，北京北京", [("A", "北京")] * 3),
+        ("使用Python编程", [("C", "Python")]),
+        ("Pythons或者APython", []),
+        ("水在100度沸腾，1100度时不", [("D", "100度")]),
+        ("東京は日本の首都です", [("E", "東京")]),
+        ("ไม้ลอยน้ำ", [("F", "ไม้")]),
+        ("ไม้ไผ่ ไม่", [("F", "ไม้")]),
+        ("ไม่", []),
+    ],
+)
+def test_options_in_a_script_without_spaces(
+    text: str, expected: list[tuple[str, str]], num_options: int
+) -> None:
+    options = ["北京", "上海", "Python", "100度", "東京", "ไม้"]
+    options += [f"moss {number}" for number in range(num_options - len(options))]
+    labels = [chr(ord("A") + number) for number in range(num_options)]
+    assert named(text, *options, labels="".join(labels)) == expected
+
+
+def test_no_border_is_before_a_mark_of_a_letter() -> None:
+    assert named("ไม้", "ไม", "x") == []
+
+
+def test_repeated_letters_without_spaces_take_linear_time() -> None:
+    text = "木" * 20_000
+    q = question(options=("木" * 5_000, "qq"))
+    assert len(find_mentions(text, q)) == 4
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -143,6 +177,23 @@ def test_thousands(text: str) -> None:
     assert find_mentions(f"It costs {text} in all", q) == (
         Mention(9, 9 + len(text), "1200"),
     )
+
+
+@pytest.mark.parametrize(
+    ("target", "found", "missed"),
+    [
+        ("3/4", ["3/4"], [r"\frac{3}{4}", "¾", "0.75", "three quarters"]),
+        ("3/2", ["3/2", "1 1/2"], ["1½"]),
+        ("1200", [r"1\,200"], ["1 200", "1.2k", "twelve hundred"]),
+        ("1000000", ["1 million"], ["1e6", "10^6", "1.0 × 10^6"]),
+        ("-5", ["-5", "minus 5"], ["minus five"]),
+    ],
+)
+def test_the_notations_of_numbers_that_the_documentation_lists(
+    target: str, found: list[str], missed: list[str]
+) -> None:
+    q = question("number", target=target)
+    assert [text for text in [*found, *missed] if find_mentions(text, q)] == found
 
 
 @pytest.mark.parametrize(
