@@ -178,7 +178,8 @@ FORMAL_RULES = (
         cues=(
             re.compile(
                 rf"{LINE_HEAD}{MY}(?:final |correct |best |short )?answer[ *_#]{{0,6}}"
-                r"\n[ \n]{0,8}(?=\S)"
+                # The line break is the value's: it tells a list mark from a sign.
+                r"(?=\n[ \n]{0,8}\S)"
             ),
         ),
         reads="what stands below a heading “Answer”",

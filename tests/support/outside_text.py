@@ -484,7 +484,7 @@ FUNCTIONS: Mapping[str, ReadText] = {
 SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "sentence_end": (".", "e.g. "),
     "clause": (".", "because "),
-    "extract_answer": (".", "answer is ", "111{,}"),
+    "extract_answer": (".", "answer is ", "111{,}", "answer:\n- 4\n"),
     "extract_answer first": ("\nQ: ", "a\n"),
     "extract_answer given": (" \n",),
     "grade_completion": ("<think>", "1.1"),
@@ -508,7 +508,7 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "read_number_of_prose": ("a ", "9 or "),
     "match_number_words": ("hundred ", "one-"),
     "match_number_words of one": ("thousand, two ", "hundred "),
-    "read_stated_number": ("two ", "one, "),
+    "read_stated_number": ("two ", "one, ", "\n- "),
     "read_stated_number of words": ("hundred ", ", two", "(2) "),
     "read_bounded_stated_number": ("two ", "(2"),
     "read_bounded_stated_number of words": ("(2) ", "a "),
