@@ -496,7 +496,7 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "find_objects": ('{"a": ', "{'a': '", '{"a": [1, ', '{"a": "\\'),
     "read_json_answer": ('"answer": ', "{"),
     "read_json_answer of a string": (".", "111{,}"),
-    "readers": (".", "(A) or "),
+    "readers": (".", "(A) or ", "granite (A) "),
     "split_reasoning": ("<think>", "<thi"),
     "find_turn_end": ("\nQ: ", "\n>"),
     "normalise_text": (".", "1,"),
