@@ -484,7 +484,13 @@ FUNCTIONS: Mapping[str, ReadText] = {
 SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "sentence_end": (".", "e.g. "),
     "clause": (".", "because "),
-    "extract_answer": (".", "answer is ", "111{,}", "answer:\n- 4\n"),
+    "extract_answer": (
+        ".",
+        "answer is ",
+        "111{,}",
+        "answer:\n- 4\n",
+        "answer is 1 of 4, which is ",
+    ),
     "extract_answer first": ("\nQ: ", "a\n"),
     "extract_answer given": (" \n",),
     "grade_completion": ("<think>", "1.1"),
@@ -503,7 +509,7 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
     "parse_number": ("9", "1,"),
     "read_whole_number of maths": ("\\frac{1}{", "111\\,"),
     "read_whole_number": ("a ", "1 1"),
-    "read_number of a text": ("1 1", "111{,}", "=5 ", "$1"),
+    "read_number of a text": ("1 a of ", "1 1", "111{,}", "=5 ", "$1"),
     "read_number of a number": ("a ", "km/"),
     "read_number_of_prose": ("a ", "9 or "),
     "match_number_words": ("hundred ", "one-"),
