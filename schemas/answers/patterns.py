@@ -164,7 +164,7 @@ JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
 
 YES_NO = re.compile(
     r"(?:(?P<yes>yes|true)|(?P<no>no|false))(?![^\W_]|'\w)(?![ -](?:one|longer|idea|way"
-    r"|single|such|clear|definitive|matter"
+    r"|single|such|clear|definitive|matter|doubt"
     r"|evidence)\b| ?(?:,? or|,? and|/) ?(?:yes|no|true|false)\b)",
     re.IGNORECASE,
 )

@@ -490,6 +490,8 @@ SUSPECTS: Mapping[str, tuple[str, ...]] = {
         "111{,}",
         "answer:\n- 4\n",
         "answer is 1 of 4, which is ",
+        "some think that the ",
+        "it is not ",
     ),
     "extract_answer first": ("\nQ: ", "a\n"),
     "extract_answer given": (" \n",),
