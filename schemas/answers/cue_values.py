@@ -39,7 +39,7 @@ _BOLD_UNIT = re.compile(r"(?: [^\W\d_]{1,20}){0,4}+\*\*")
 _OR_SAME = re.compile(r",? ?(?:or|i\.e\.|that is|which is),? (?:about |equal to )?")
 _MAX_SHARE_CHARS = 20
 _WHICH_IS = re.compile(
-    r"(?:[^.!?\n]|\.(?=[0-9])){0,120}?,? which (?:is|equals|makes|gives|comes to)"
+    r"(?:[^.!?\n]|\.(?=[0-9])){0,120}?,? which (?:is|equals|makes|gives)"
     r"(?: equal to)? (?=[*_$(]{0,4}[-+]?[$£€]?[0-9])"
 )
 _CELL_END = re.compile(r"\||\n")

@@ -20,7 +20,10 @@ _UNSETTLED = (
     r"naive|obvious|intuitive|tempting|flawed|mistaken|partial|previous|initial|original"
     r"|earlier|first|(?<!only )possible"
 )
-_OF_THE_TASK = r"question|problem|riddle|puzzle|equation|quiz|exercise|task|it|that|let|here|what|there"
+_OF_THE_TASK = (
+    "question|problem|riddle|puzzle|equation|quiz|exercise|task|it|that|let|here|what"
+    "|there"
+)
 _NOT_OWN = re.compile(
     rf"\b(?:(?P<rejected>{_REJECTED}) (?:possible |best )?(?P<noun>answer|option|choice|match)"
     rf"|(?P<unsettled>{_UNSETTLED}) (?P<noun2>answer|guess)"
