@@ -9,7 +9,7 @@ from cotbuild.schemas.completion import Message
 from cotbuild.schemas.question import Question, QuestionKind
 
 CHOOSE_TOKENS = 64
-"""Maximum new tokens of a constrained choice.
+"""Maximum new tokens of a constrained choice where `choice_tokens` is not set.
 
 Enough for `{"answer": "…"}` of any label or number, and for a short text.
 """

@@ -217,6 +217,13 @@ class BuildConfig(Record):
         ge=1,
         description="Maximum new tokens of that retry; None for 4 × max_tokens.",
     )
+    choice_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=lambda tokens: tokens is None,
+        description="Maximum new tokens of the constrained answer of decode choice, for "
+        "teachers that reason before it; None for 64.",
+    )
     exemplars: ExemplarsConfig | None = Field(
         default=None,
         description="Exemplars drawn from a split; None for the template's own.",
@@ -290,6 +297,14 @@ class BuildConfig(Record):
             raise ValueError(
                 f"samples is {self.samples} at temperature 0, where all samples are the same; "
                 "expected 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_choice_tokens(self) -> Self:
+        if self.choice_tokens is not None and self.decode != "choice":
+            raise ValueError(
+                f"choice_tokens is set while decode is {self.decode}; expected decode choice"
             )
         return self
 

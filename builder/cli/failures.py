@@ -1,12 +1,14 @@
-"""How failed requests are shown: what servers said, and what to do about it."""
+"""How failed and cut requests are shown: what servers said, and what to do about it."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 from cotbuild.builder.cli.layout import list_counts, wrap_text
 from cotbuild.builder.ui import pluralize
+from cotbuild.schemas.answers.grade import GIVEN_BY_CHOICE
 from cotbuild.schemas.completion import FailureKind
 from cotbuild.schemas.manifest import Manifest
+from cotbuild.schemas.rationale import Verdict
 
 
 def unscored_lines(manifest: Manifest) -> Iterator[str]:
@@ -34,7 +36,7 @@ def _count_unlisted(manifest: Manifest) -> dict[str, int]:
 
 
 def remedy_lines(manifest: Manifest) -> Iterator[str]:
-    """Yield how failed requests are sent again, and what may have to change first."""
+    """Yield what to do about failed and cut requests, and how they are sent again."""
     if manifest.run is not None and manifest.run.open_failures:
         failures = pluralize(manifest.run.open_failures, "request")
         yield f"{failures} failed with retryable errors; run the same command to retry"
@@ -44,6 +46,13 @@ def remedy_lines(manifest: Manifest) -> Iterator[str]:
         yield f"{rejected} rejected: sent again only with --retry-failed"
         for advice in _advice(manifest):
             yield from wrap_text("  ", advice)
+    by_choice = manifest.answer_rules.get(GIVEN_BY_CHOICE, {})
+    if num_cut := by_choice.get(Verdict.TRUNCATED, 0):
+        answers = pluralize(num_cut, "constrained answer")
+        yield f"{answers} cut by the token limit of decode choice"
+        yield (
+            "  A teacher that reasons first needs more, such as --set choice_tokens=2048."
+        )
 
 
 def _advice(manifest: Manifest) -> list[str]:

@@ -163,6 +163,11 @@ class ChainRules:
         default = LONGER_FACTOR * self.config.sampling.max_tokens
         return self.config.longer_tokens or default
 
+    @property
+    def choice_tokens(self) -> int:
+        """The token limit of a constrained choice."""
+        return self.config.choice_tokens or CHOOSE_TOKENS
+
     def template(self, purpose: Purpose, question: Question) -> Template:
         """Return the template for a question, with its exemplars filled in.
 
@@ -273,7 +278,7 @@ def _choice_step(
         shown_text = messages[-1].text + shown_text
         messages = messages[:-1]
     turns = choice_turns(question, shown_text.strip())
-    sampling = Sampling(temperature=0, max_tokens=CHOOSE_TOKENS)
+    sampling = Sampling(temperature=0, max_tokens=rules.choice_tokens)
     response_format = choice_format(question)
     request = Request(
         messages=(*messages, *turns),
@@ -321,12 +326,14 @@ def grade_chain(
     step, completion = finished.rationale
     if isinstance(completion, Failure):
         return _unscored(reasoning=None)
-    chosen = None
+    chosen, choice_is_cut = None, False
     if finished.choice is not None:
-        if isinstance(finished.choice.answer, Failure):
+        choice = finished.choice.answer
+        if isinstance(choice, Failure):
             # With the reasoning a published row shows how far the chain went.
             return _unscored(completion.reasoning)
-        chosen = read_json_answer(finished.choice.answer.text, question)
+        chosen = read_json_answer(choice.text, question)
+        choice_is_cut = choice.finish_reason == "length"
     given, given_by = chosen, GIVEN_BY_CHOICE
     if step.template.gives_target:
         given, given_by = question.target, GIVEN_TARGET
@@ -349,7 +356,7 @@ def grade_chain(
     )
     if finished.choice is None or chosen is not None:
         return graded
-    return without_given_answer(graded, GIVEN_BY_CHOICE, question)
+    return without_given_answer(graded, GIVEN_BY_CHOICE, question, is_cut=choice_is_cut)
 
 
 def _unscored(reasoning: str | None) -> GradedCompletion:

@@ -48,6 +48,7 @@ CONFIRMED_BY: dict[str, dict[str, str]] = {
         "decode": "manifest",
         "on_length": "manifest",
         "longer_tokens": "in part",
+        "choice_tokens": "in part",
         "exemplars": "manifest",
         "templates": "manifest",
         "system": "manifest",

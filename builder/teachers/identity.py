@@ -201,7 +201,9 @@ def check_tokenizer(identity: str, observed: str | None, endpoint: str) -> None:
     if stored not in (current, UNTOKENIZED):
         raise TeacherError(
             f"{endpoint}: its tokenizer is {current[:12]!r}, at first use it was {stored[:12]!r}. "
-            "A build needs one model. State the new model's revision, or build into another folder."
+            "A build needs one model. If it is the same, its chat template may write today's date: "
+            "serve it with a copy of the template that has the date of the first run. Otherwise "
+            "state the new model's revision, or build into another folder."
         )
 
 

@@ -8,6 +8,7 @@ from cotbuild.schemas.answers import limits
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.choice_readers import opens_with_label, read_named_option
 from cotbuild.schemas.answers.compare import answers_differ, option_table
+from cotbuild.schemas.answers.list_marks import blank_bullet
 from cotbuild.schemas.answers.read_value import ReadValue
 from cotbuild.schemas.answers.readers import READERS
 from cotbuild.schemas.answers.statement import Statement, to_statement
@@ -128,10 +129,13 @@ def _read_lone_lines(view: str, question: Question, given: bool) -> list[Stateme
     for line in lines:
         if given and _is_prose(line[0], question):
             continue
-        value = READERS[question.kind](line[0][:_READ_CHARS], question)
+        text = line[0]
+        if question.kind is QuestionKind.NUMBER:
+            text = blank_bullet(text)
+        value = READERS[question.kind](text[:_READ_CHARS], question)
         if value is None or value.answer is None:
             continue
-        if _is_bare(line[0], value, question.kind):
+        if _is_bare(text, value, question.kind):
             start, end = line.span()
             value = value.shift(start)
             statements.append(to_statement("lone_line", value, start=start, end=end))

@@ -37,7 +37,8 @@ class _Word(NamedTuple):
 def read_choice(text: str, question: Question) -> ReadValue | None:
     """Read a label, an option's text, or both.
 
-    Several options, or a label next to another option's text, are no single answer.
+    Several options, or a label before or behind another option's text, are no single
+    answer.
     """
     options = option_table(question)
     start = skip(p.OPENING, text, 0)
@@ -52,6 +53,8 @@ def read_choice(text: str, question: Question) -> ReadValue | None:
     elif named := _read_option_text(text, start, options):
         label, start, end = named
         complete = end < len(text)
+        if _has_other_label_behind(text, end, label, options):
+            return ReadValue(None, start, end, complete=True)
     else:
         return read_no_single(text, start)
     if p.DENIED.match(text, end):
@@ -218,6 +221,20 @@ def _belongs_to_label(text: str, label_end: int, beside: _NamedOption) -> bool:
     between = text[label_end : skip(p.BESIDE, text, label_end)]
     ends_clause = p.CLAUSE_ENDS.match(text, beside.end) is not None
     return ends_clause and set(between).isdisjoint(".,\n")
+
+
+def _has_other_label_behind(
+    text: str, end: int, label: str, options: OptionTable
+) -> bool:
+    """Return whether an option's text that ends at `end` is labelled as another option.
+
+    As in "wood (B)" and "wood, which is option B", where wood is E.
+    """
+    found = p.LABEL_BEHIND.match(text, end)
+    if found is None or p.DENIED.match(text, found.end()):
+        return False  # "The answer is wood, option B is wrong"
+    other = options.labels.get(found[found.lastindex or 0].casefold())
+    return other is not None and options.texts[other] != options.texts[label]
 
 
 def _names_another(text: str, after: int, label: str, options: OptionTable) -> bool:

@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from cotbuild.schemas.answers import alone, limits
+from cotbuild.schemas.answers import alone, limits, ownership
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ
 from cotbuild.schemas.answers.language_patterns import OWN_HEADS
@@ -117,14 +117,15 @@ def _settle(
     """Return the statements, the last one without an answer if it is not the text's own.
 
     That is so if an invented next item may begin before it, if two statements of one
-    sentence differ, or if the text answers several questions in turn, one of them with
-    yes and one with no.
+    sentence differ, if the text answers several questions in turn, one of them with yes
+    and one with no, or if it says behind that the answer cannot be this one.
     """
     last = statements[-1]
     if (
         _are_parted_by_new_item(view, statements, question)
         or _differ_in_sentence(statements, question)
         or _answer_in_turn(low, statements, question)
+        or (last.answer and ownership.is_ruled_out(low, last.answer, last.end))
     ):
         return [*statements[:-1], last._replace(answer=None, complete=True)]
     return statements

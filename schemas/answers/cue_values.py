@@ -38,6 +38,10 @@ _OR_BOLD = re.compile(r"[*_ ]{0,4}(?:or|to|and) [*_]{1,3}[-+]?[$£€]?[0-9]")
 _BOLD_UNIT = re.compile(r"(?: [^\W\d_]{1,20}){0,4}+\*\*")
 _OR_SAME = re.compile(r",? ?(?:or|i\.e\.|that is|which is),? (?:about |equal to )?")
 _MAX_SHARE_CHARS = 20
+_WHICH_IS = re.compile(
+    r"(?:[^.!?\n]|\.(?=[0-9])){0,120}?,? which (?:is|equals|makes|gives)"
+    r"(?: equal to)? (?=[*_$(]{0,4}[-+]?[$£€]?[0-9])"
+)
 _CELL_END = re.compile(r"\||\n")
 
 
@@ -141,7 +145,7 @@ def _read_number_clause(
     if value is None:
         return None
     if value.answer is None:
-        value = _read_same_share(rest, value) or value
+        value = _read_same_share(rest, value) or _read_closing(rest, value) or value
     if _OR_BOLD.match(rest, value.end):
         value = value._replace(answer=None)
     return value.shift(cue.end)
@@ -216,6 +220,15 @@ def _read_same_share(rest: str, value: ReadValue) -> ReadValue | None:
     if Fraction(share.value) * 100 != Fraction(percents.value):
         return None
     return ReadValue(first.plain, first.start, first.end, complete=False)
+
+
+def _read_closing(rest: str, value: ReadValue) -> ReadValue | None:
+    """Read the number that closes a clause: "10% of 420, which is 42"."""
+    which = _WHICH_IS.match(rest, value.start)
+    if which is None:
+        return None
+    closing = read_bounded_number(rest[which.end() : p.sentence_end(rest, which.end())])
+    return _shift(closing, which.end())
 
 
 def _bold_end(view: str, cue: Cue, stop: int) -> int:

@@ -27,6 +27,7 @@ _CONDITION = re.compile(
     r"(?:if|unless|suppose|supposing|assume|assuming|imagine|in case|provided that)\b"
     r"|\A(?:were|had|should|depending on|as long as)\b"
 )
+_INVERTED = re.compile(r"(?:were|had|should)\b")
 _CONCLUSION = re.compile(r"\b(?:so|therefore|thus|hence|but|consequently)\b")
 _IN_CONDITION = re.compile(
     r"\b(?:if|unless|suppose|supposing|assume|assuming|imagine|whether)"
@@ -48,7 +49,8 @@ _ORDINAL = re.compile(
 )
 _ABOUT_ANSWER = re.compile(r"\b(?:this|that|my|your|our|its|the above) (?:final )?\Z")
 _DENIED_BEFORE = re.compile(
-    r"(?:n't|\bnot|\bnever|\bcannot|\bdoubt|\bunlikely|\bunclear)"
+    r"(?:n't|\bnot|\bnever|\bcannot|\bunlikely|\bunclear"
+    r"|(?<!\bno )(?<!\bnot )(?<!n't )(?<!\bwithout )(?<!\bwithout a )\bdoubt)"
     r"(?: (?:necessarily|really|at all|yet))?"
     r"(?: (?:think|believe|say|see|clear|true|sure|certain|mean|imply|feel|agree|know"
     r"|likely|obvious|possible))?"
@@ -121,8 +123,11 @@ def is_hypothetical(view: str, prefix: str, cue: int, kind: QuestionKind) -> boo
     condition = conditions[-1] if conditions else None
     if condition is None:
         return _THEN.match(prefix) is not None and _follows_supposition(view, cue)
-    if _CONCLUSION.search(prefix, condition.end()) or kind is QuestionKind.NUMBER:
+    if _CONCLUSION.search(prefix, condition.end()):
         return False
+    if kind is QuestionKind.NUMBER:
+        # "Had he eaten 10, the answer would be 40"
+        return _INVERTED.match(condition[0]) is not None
     words = prefix[condition.start() :].lstrip(" ,:(\"'*-")
     return _IF_WE.search(words) is None
 

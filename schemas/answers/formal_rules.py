@@ -33,9 +33,8 @@ FORMAL_RULES = (
         words=("answer",),
         cues=(
             re.compile(
-                # Not "2 points/answer = 48"; "another" ends in "other".
-                r"answer(?<!each answer)(?<!/answer)(?<!wrong answer)(?<!incorrect answer)"
-                r"(?<!other answer)(?<!alternative answer)(?<!other possible answer)"
+                # Not "2 points/answer = 48".
+                r"answer(?<!each answer)(?<!/answer)"
                 rf"(?:{GLOSS}(?:[:=]|{IS}:?)|{SAYS}|(?: choice| option| letter| here){SAYS}"
                 rf"|{OF_THE_QUESTION} {IS}:?)"
             ),
@@ -178,7 +177,8 @@ FORMAL_RULES = (
         cues=(
             re.compile(
                 rf"{LINE_HEAD}{MY}(?:final |correct |best |short )?answer[ *_#]{{0,6}}"
-                r"\n[ \n]{0,8}(?=\S)"
+                # The line break is the value's: it tells a list mark from a sign.
+                r"(?=\n[ \n]{0,8}\S)"
             ),
         ),
         reads="what stands below a heading “Answer”",

@@ -232,13 +232,20 @@ def _score(
 
 
 def without_given_answer(
-    graded: GradedCompletion, given_by: GivenBy, question: Question
+    graded: GradedCompletion,
+    given_by: GivenBy,
+    question: Question,
+    *,
+    is_cut: bool = False,
 ) -> GradedCompletion:
     """Return a graded text whose answer was to come from elsewhere, and did not.
 
-    What the text itself states does not replace it.
+    What the text itself states does not replace it. `is_cut`: whether a token limit cut
+    the request for the answer.
     """
-    verdict = Verdict.UNSCORED if question.target is None else Verdict.NO_ANSWER
+    verdict = Verdict.TRUNCATED if is_cut else Verdict.NO_ANSWER
+    if question.target is None:
+        verdict = Verdict.UNSCORED
     changes = {
         "answer": None,
         "answer_rule": given_by,

@@ -88,6 +88,7 @@ _GAP = r"[ \u2009~]{0,12}"
 _MATHS_WORDS = (
     "pi|sqrt|root|squared|cubed|factorial|mod|modulo|sin|cos|tan|log|ln|exp|choose"
     "|halves|thirds|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|twelfths|recurring|repeating"
+    "|hundredths|thousandths|millionths|tens|hundreds|thousands|dozens?"
 )
 _EXPRESSION = re.compile(
     rf"{_GAP}(?:"
@@ -111,6 +112,13 @@ _EXPRESSION = re.compile(
     r"|(?:in|out of) (?:every )?[0-9]"
     r"|(?:or|and) (?:more|fewer|less|above|over|higher|lower|greater|below|under|up)\b"
     r")",
+    re.IGNORECASE,
+)
+_EXPRESSION_BEHIND_NOUN = re.compile(
+    # "10% of 420", "8 less than 50", "50 apples - 8 apples", "6 boxes x 7 apples"
+    r"(?: [^\W\d_]{2,20}){0,2}? "
+    r"(?:of|less|minus|plus|times|x|[-+*\u00d7\u00f7\u2212]|divided by|multiplied by"
+    r"|(?:less|more|fewer|(?!rather)[a-z]{2,12}er) than) ?[$£€]?[0-9]",
     re.IGNORECASE,
 )
 _TOUCHING = re.compile(
@@ -140,7 +148,7 @@ def _continues(text: str, number: Number, at: int, *, maths: bool) -> bool:
         return True
     if "." in number.plain and _ELLIPSIS.match(text, number.end):
         return True
-    if _EXPRESSION.match(text, at):
+    if _EXPRESSION.match(text, at) or _EXPRESSION_BEHIND_NOUN.match(text, at):
         return True
     return _is_variable(text, at, touches=at == number.end, maths=maths)
 
@@ -164,7 +172,8 @@ def _is_variable(text: str, at: int, *, touches: bool, maths: bool) -> bool:
 # --- other numbers ---
 
 _JOINER = re.compile(
-    rf"{_GAP}(?P<joiner>,? ?\b(?:or|and|to|through|until)\b|[,;&]|-{{1,2}}|/|(?=\s))[\s~]{{0,4}}"
+    rf"{_GAP}(?P<joiner>,? ?\b(?:or|and|to|through|until)\b|[,;&≈\u2192\u21d2]|-{{1,2}}|/|(?=\s))"
+    r"[\s~]{0,12}"
 )
 _LIST_END = re.compile(
     r"(?: [^\W\d_]{2,20})?\s*(?:[,;]|\b(?:and|or)\b|[)\]}]|\.?\s*\Z|\.\s|\n)"
@@ -175,7 +184,8 @@ _COMPOUND = re.compile(
     re.IGNORECASE,
 )
 _UNIT_PROSE = re.compile(
-    r"[\s~]{1,4}[^\W\d_]{2,20}(?: [^\W\d_]{2,20})?(?=,? (?:(?:and|or|to) )?[$£€-]?[0-9])"
+    r"[\s~]{1,4}[^\W\d_]{2,20}(?: (?!(?:and|or|to)\b)[^\W\d_]{2,20})?"
+    r"(?=,? (?:(?:and|or|to) )?[$£€-]?[0-9])"
 )
 
 
@@ -202,7 +212,9 @@ def _is_followed_by_other(text: str, number: Number, at: int) -> bool:
     if mark == "" or mark == ";":  # "72, 3 of which are red" is no list
         is_list = _LIST_END.match(text, other.end) is not None
         return is_list and other.value != number.value
-    if mark == "or":
+    if mark == "≈" and "/" in number.plain:
+        return False  # 1/3 ≈ 0.33
+    if mark in ("or", "≈", "\u2192", "\u21d2"):
         return other.value != number.value
     return True
 
@@ -220,6 +232,8 @@ def find_context(text: str, number: Number, *, maths: bool = False) -> Context:
 _BEFORE = re.compile(
     r"(?:[<>≤≥≠±√^∞|/]|(?<!_)_|\b[xX] ?\*|\\[a-zA-Z]{1,20}\s?\{?|[+×·÷]|[a-zA-Z]\("
     r"|(?:\)|(?<!\w)[a-zA-Z]) ?-"  # a - 4
+    # the logarithm of 42
+    r"|\b(?:log|ln|lg|sin|cos|tan|exp|sqrt|cbrt|(?:root|square|cube|logarithm|factorial) of)"
     # Step 3, Option 2
     r"|\b(?:step|option|choice|question|problem|case|part|chapter|section|figure|table"
     r"|page|example|item|equation|line))\s{0,4}\Z",

@@ -117,6 +117,15 @@ AFTER_OPTION = re.compile(
     r"|while|rather)\b)",
     re.IGNORECASE,
 )
+# A label that names the option whose text comes before it: "wood (B)", "wood, which is
+# option B".
+LABEL_BEHIND = re.compile(
+    r"[)\]*_$\"'`} ]{0,8}(?:[,:] ?|- )?(?:(?:which|that) (?:is|would be|corresponds to) "
+    r"|i\.e\.,? |so )?(?:the )?"
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Ll]etter|[Aa]nswer) [*_(\[\"']{0,4}([^\W_]{1,2})(?![\w'])"
+    r"|[*_]{0,3}[(\[]([^\W_]{1,2})[)\]]"
+    r"|(?<=is )[*_]{0,3}([A-HJ-Z])(?=[*_)]{0,4}(?:[.,;!\n]|\Z)))"
+)
 DENIED = re.compile(
     r"[)\]*_\"' ]*+(?:(?:is|are|would be|seems|looks) (?:also |clearly |definitely )?"
     r"(?:incorrect|wrong|not|false|unlikely|out|eliminated|excluded|possible|impossible"
@@ -155,7 +164,7 @@ JOINT = re.compile(r"[)\]*_\"' ]*+(?:,? ?\b(?:or|and) |/)(?:either |option )?")
 
 YES_NO = re.compile(
     r"(?:(?P<yes>yes|true)|(?P<no>no|false))(?![^\W_]|'\w)(?![ -](?:one|longer|idea|way"
-    r"|single|such|clear|definitive|matter"
+    r"|single|such|clear|definitive|matter|doubt"
     r"|evidence)\b| ?(?:,? or|,? and|/) ?(?:yes|no|true|false)\b)",
     re.IGNORECASE,
 )

@@ -4,6 +4,7 @@ from cotbuild.schemas.answers import numbers
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import is_correct
 from cotbuild.schemas.answers.language_detection import match_yes_no, stands_alone
+from cotbuild.schemas.answers.list_marks import read_list_item
 from cotbuild.schemas.answers.read_value import ReadValue, read_no_single, skip
 from cotbuild.schemas.answers.wrappers import (
     is_whole_clause,
@@ -32,8 +33,13 @@ def read_yes_no(text: str, question: Question) -> ReadValue | None:
 def read_number(text: str, question: Question) -> ReadValue | None:  # noqa: ARG001
     """Read the number that follows, the one after the last "=", or the clause's only one.
 
-    A range ("3 or 4") and an expression (2√3) are no single answer.
+    A range ("3 or 4"), an expression (2√3) and several items of a list are no single
+    answer.
     """
+    if item := read_list_item(text):
+        if item.has_others:
+            return ReadValue(None, item.start, item.end, complete=True)
+        text = item.text
     start = skip(p.NUMBER_OPENING, text, 0)
     if no_single := read_no_single(text, start):
         return no_single

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cotbuild.schemas.answers import numbers
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.latex import undress
+from cotbuild.schemas.answers.list_marks import read_list_item
 from cotbuild.schemas.answers.number_context import match_unit
 from cotbuild.schemas.answers.number_notation import Value, fold_number, match_number
 from cotbuild.schemas.answers.number_words import (
@@ -102,6 +103,10 @@ def read_stated_number(text: str, question: Question) -> ReadValue | None:
     Number words that are a piece of more, or that differ from the digits beside them,
     are no single answer.
     """
+    if item := read_list_item(text):
+        if item.has_others:
+            return ReadValue(None, item.start, item.end, complete=True)
+        text = item.text
     view = undress(fold_number(text[:_MAX_CHARS])).text
     start = skip(p.NUMBER_OPENING, view, 0)
     words = match_number_words(view, start)
@@ -127,6 +132,9 @@ def read_bounded_stated_number(
     `maths` says that it is LaTeX, as in a box; `whole` that only a unit may follow, since
     "#### Two examples" is a heading.
     """
+    item = None if maths else read_list_item(text)
+    if item is not None:
+        text = item.text
     in_digits = _read_bounded_digits(text, maths=maths, whole=whole)
     if len(text) > _MAX_CHARS:
         return in_digits

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from itertools import islice, zip_longest
 
-from cotbuild.schemas.answers import doubts, limits
+from cotbuild.schemas.answers import doubts, limits, ownership
 from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import answers_differ
 from cotbuild.schemas.answers.cue_values import Cue, ends_bold, read_value
@@ -130,6 +130,10 @@ def _is_doubtful(view: str, low: str, cue: Cue, question: Question) -> bool:
         if limits.limits_answer(sentence, question):
             return True
     if doubts.is_of_a_part(low, cue.start, cue.end):
+        return True
+    if ownership.is_of_another(low, cue.start, cue.end, question):
+        return True
+    if is_open and ownership.is_opinion(low, cue.start):
         return True
     return doubts.is_denied(before) or doubts.is_remark(low, cue.start, cue.end)
 

@@ -254,6 +254,22 @@ WEAK_RULES = (
         last=True,
     ),
     _weak_rule(
+        id="corrected",
+        kinds=NOT_TEXT,
+        words=("wait", "actually", "correction", "i mean", "edit:"),
+        cues=(
+            re.compile(
+                r"(?:\A|[.!?\n])[ \n\"'*_(]{0,4}(?:but |oh,? |no,? )?"
+                r"(?:wait|actually|i mean)\b,? (?:(?:it|that)(?:'s| is) )?"
+                r"|\b(?:correction|edit)[*_]{0,3}: ?"
+            ),
+        ),
+        reads="what corrects an answer in the last sentence: “Actually, it is …”",
+        example="Correction: B",
+        closes=True,
+        last=True,
+    ),
+    _weak_rule(
         id="taken_back",
         bound=Bound.NOTHING,
         kinds=ALL,

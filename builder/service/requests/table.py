@@ -150,7 +150,8 @@ RULES: Rules = {
     Prices: _all("input output gpu_hour"),
     BuildConfig: {
         **_all("format_version source teacher imported mode attempts decode on_length"),
-        **_all("longer_tokens exemplars system sampling samples seed grading"),
+        **_all("longer_tokens choice_tokens exemplars system sampling samples seed"),
+        **_all("grading"),
         "templates": templates,
     },
     SourceConfig: {

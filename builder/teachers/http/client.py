@@ -106,9 +106,9 @@ class EndpointClient:
 
         `RetryableFailure.lost` reports a broken connection: the server may be gone.
 
-        Raises TeacherError if no request can succeed here: 401, 402, 403, 404, a
-        redirect, or an answer from another model than before; and StoreError if a
-        picture cannot be read.
+        Raises TeacherError if no request can succeed here: 401, 402, 403 unless a
+        content policy refused this one request, 404, a redirect, or an answer from
+        another model than before; and StoreError if a picture cannot be read.
         """
         connections = self._session.connections
         limit = completion_limit(request.max_tokens_sent)

@@ -23,7 +23,7 @@ def join_events(raw: bytes) -> dict[str, Any]:
 
     Its first choice has all pieces of text and the last finish_reason, which is
     "interrupted" if the stream broke off. Without a choice in any event the result has
-    none either; an error is kept.
+    none either; an error of the stream or of its choice is kept.
     """
     body: dict[str, Any] = {}
     choice: dict[str, Any] = {}
@@ -33,8 +33,9 @@ def join_events(raw: bytes) -> dict[str, Any]:
             if event.get(name):
                 body[name] = event[name]
         piece = _first_choice(event)
-        if piece.get("finish_reason"):
-            choice["finish_reason"] = piece["finish_reason"]
+        for name in ("finish_reason", "error"):
+            if piece.get(name):
+                choice[name] = piece[name]
         delta = piece.get("delta") or piece.get("message")
         if isinstance(delta, Mapping):
             choice.setdefault("message", {})

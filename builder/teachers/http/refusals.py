@@ -50,7 +50,9 @@ def classify_error(
     if must_pay(status, error, headers):
         return None
     message = f"HTTP {status}: {error.text}"
-    if status in REJECTED_STATUS:
+    # Any other 403 may be about the key, which would be refused for each request.
+    is_moderated = status == 403 and error.is_moderated
+    if status in REJECTED_STATUS or is_moderated:
         return Failure(
             request_key=request_key, kind=FailureKind.REJECTED, message=message
         )
@@ -78,8 +80,8 @@ def explain_refusal(
 ) -> str:
     """Describe a status that makes further requests pointless, and its remedy.
 
-    For 401, 402, 403, 404, redirects and the like, and for transient errors before the
-    first request.
+    For 401, 402, 403 unless a content policy refused the one request, 404, redirects and
+    the like, and for transient errors before the first request.
 
     Args:
         headers: Those of the response.

@@ -110,15 +110,20 @@ def _find_error(
     contents: Contents | None,
     secret: SecretFilter,
 ) -> ServerError | None:
-    """Return the error that stands in the place of a whole text, if there is one."""
+    """Return the error that stands in the place of a whole text, if there is one.
+
+    A text is whole beside an error only if its finish_reason says how it ended. Where
+    that is missing too, the server broke off.
+    """
     inner, outer = choice.get("error"), body.get("error")
     if contents is None and not inner and not outer:
         is_flat = any(body.get(name) for name in ("message", "detail", "errors", "msg"))
         return read_error(body, secret) if is_flat else None
     if not inner and not outer:
         return None
-    is_cut = normalise_reason(choice.get("finish_reason"), secret) in INTERRUPTED
-    if contents is not None and contents.text and not is_cut:
+    word = normalise_reason(choice.get("finish_reason"), secret)
+    has_ended = to_finish_reason(word) is not None or word in FILTERED
+    if contents is not None and contents.text and has_ended:
         contents.notes.append(ERROR_BESIDE)
         return None
     return read_error(body if outer else choice, secret)

@@ -63,6 +63,15 @@ _OUT_OF_CREDIT = re.compile(
     r"insufficient[ _](?:quota|balance|credit|fund)|credit balance is too low"
     r"|payment required|billing hard limit"
 )
+_MODERATED = re.compile(
+    r"(?:input|prompt|request|message|content|text|image)s?\b[^.]{0,40}?\bflagged\b"
+    r"|content (?:policy|policies|filter|management|moderation)|usage polic(?:y|ies)"
+    r"|safety (?:system|filter|polic)|moderation (?:filter|polic|system)"
+)
+_IS_OF_ACCOUNT = re.compile(
+    r"\b(?:accounts?|organi[sz]ations?|projects?|keys?|access|ip)\b"
+    r"|\busers?\b(?! (?:input|prompt|message|content))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,12 @@ class ServerError:
     def is_out_of_credit(self) -> bool:
         """Whether the account has to be paid first, so that waiting does not help."""
         return self.status == 402 or bool(_OUT_OF_CREDIT.search(self.text.casefold()))
+
+    @property
+    def is_moderated(self) -> bool:
+        """Whether the content of this one request was refused, not its sender."""
+        words = self.text.casefold().replace("_", " ")
+        return bool(_MODERATED.search(words)) and not _IS_OF_ACCOUNT.search(words)
 
 
 def parse_error(raw: bytes, secret: SecretFilter) -> ServerError:

@@ -231,6 +231,11 @@ def test_questions_that_also_stand_in_an_evaluation_split_are_told_or_left_out(
             "settings: longer_tokens is set while on_length is keep",
         ),
         (
+            ["--set", "choice_tokens=900"],
+            2,
+            "settings: choice_tokens is set while decode is free",
+        ),
+        (
             ["--mode", "rationalize", "--template", "choice_few_shot@1"],
             2,
             "choice_few_shot@1 hides the target",

@@ -294,6 +294,26 @@ def test_a_text_that_is_cut_again_is_not_asked_for_a_third_time() -> None:
     assert to_rationale(chain, PLAIN_GRADING).verdict is Verdict.TRUNCATED
 
 
+def test_a_constrained_answer_that_is_cut_is_truncated_and_may_be_longer() -> None:
+    for tokens, mode in (
+        (64, asking(decode="choice")),
+        (900, asking(decode="choice", choice_tokens=900)),
+    ):
+        chain = follow(mode, [RIGHT])
+        assert chain.open_step is not None
+        assert chain.open_step.request.sampling.max_tokens == tokens
+        cut = Completion(
+            request_key=chain.open_step.request.request_key,
+            text="",
+            reasoning="Okay, the letter alone, so",
+            finish_reason="length",
+        )
+        found = to_rationale(extend_chain(mode, chain, cut), PLAIN_GRADING)
+        assert (found.answer, found.verdict) == (None, Verdict.TRUNCATED)
+    # A default that is written out would change the bytes of existing build.json files.
+    assert "choice_tokens" not in asking(decode="choice").config.model_dump()
+
+
 # -- failures ----------------------------------------------------------------------------------------------------------
 
 

@@ -144,3 +144,12 @@ def test_lines_on_failures(
     assert lines == expected
     assert max(map(len, lines), default=0) <= 80
     assert found.num_failed == sum(failures.values()) - failures.get("no_target", 0)
+
+
+def test_lines_on_constrained_answers_that_were_cut() -> None:
+    by_rule = {"choice_request": {"correct": 2, "truncated": 3}}
+    found = manifest({}).model_copy(update={"answer_rules": by_rule})
+    assert list(remedy_lines(found)) == [
+        "3 constrained answers cut by the token limit of decode choice",
+        "  A teacher that reasons first needs more, such as --set choice_tokens=2048.",
+    ]

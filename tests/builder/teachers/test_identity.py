@@ -305,7 +305,7 @@ def test_check_tokenizer(stored: str, found: str | None, fits: bool) -> None:
     if fits:
         check_tokenizer(identity, found, "url")
     else:
-        with pytest.raises(TeacherError):
+        with pytest.raises(TeacherError, match="may write today's date: serve it with"):
             check_tokenizer(identity, found, "url")
 
 

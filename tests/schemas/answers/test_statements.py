@@ -39,6 +39,15 @@ SHARES = [
     ("The answer is 0.24, or 24% or 3.", None),
     ("The answer is 3, or 4.", None),
 ]
+CLOSING_VALUES = [
+    ("The answer is 10% of 420, which is 42.", "42"),
+    ("The answer is 8 less than 50, which is 42.", "42"),
+    ("The answer is 84 divided by 2, which equals **42 apples**.", "42"),
+    ("The answer is 10.5% of 400, which is 42.", "42"),
+    ("The answer is 10% of 420, which is 8 less than 50.", None),
+    ("The answer is 10% of 420.\n\nThat is a lot, which is 7.", None),
+    ("The answer is 6 boxes of 7 apples, or 42 apples.", None),
+]
 BOUNDED_NUMBERS = [
     (r"Thus \boxed{42} of 50.", "42"),
     (r"Thus \boxed{3, 7, 9}.", None),
@@ -94,6 +103,7 @@ NUMBER_DOUBTS = [
         *EQUATIONS,
         *STEPS,
         *SHARES,
+        *CLOSING_VALUES,
         *BOUNDED_NUMBERS,
         *GLOSSES,
         *NUMBER_CUES,

@@ -16,6 +16,23 @@ QUOTA: dict[str, Any] = {
     "message": "You exceeded your quota",
     "type": "insufficient_quota",
 }
+MODERATED = (
+    "Your chosen model requires moderation and your input was flagged",
+    "User input was flagged for violence.",
+    "Your request was rejected as a result of our safety system.",
+    "The response was filtered due to Azure OpenAI's content management policy",
+    "content_policy_violation",
+    "Usage policy: this request cannot be answered.",
+)
+ACCESS_DENIED = (
+    "Forbidden",
+    "Key expired",
+    "Your account was flagged for a violation of our usage policies.",
+    "This user was banned under our usage policies",
+    "This request is not available in your country",
+    "The API key may not use models without a content filter",
+    "You have no access to this model",
+)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +83,9 @@ def test_words_are_short_and_without_any_part_of_the_key() -> None:
         (402, {"message": "m"}, {}, None),
         (500, {"message": "insufficient credits"}, {}, FailureKind.UNAVAILABLE),
         (404, {"message": "m"}, {}, None),
+        *((403, {"message": words}, {}, FailureKind.REJECTED) for words in MODERATED),
+        *((403, {"message": words}, {}, None) for words in ACCESS_DENIED),
+        (401, {"message": MODERATED[0]}, {}, None),
     ],
 )
 def test_what_an_error_means(

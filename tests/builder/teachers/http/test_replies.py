@@ -165,6 +165,9 @@ TEXT = {"type": "text", "text": "B"}
          kept("Yes.", SEVERAL_CHOICES)),
         (reply(choice={"index": 7}), kept()),
         (reply(error={"message": "late", "code": 500}), kept("Yes.", ERROR_BESIDE)),
+        (reply("length", error={"message": "late"}), kept("Yes.", ERROR_BESIDE, finish_reason="length")),
+        (reply("content_filter", error={"message": "late"}),
+         kept("Yes.", ERROR_BESIDE, CUT_BY_FILTER, finish_reason=None)),
     ],
 )  # fmt: skip
 def test_an_odd_reply_is_kept_with_notes(body: object, answer: Completion) -> None:
@@ -204,6 +207,24 @@ def test_a_stream_that_breaks_off_is_no_whole_text() -> None:
     )
     assert answer_to(with_error.replace("Yé", "").encode()) == ServerError("gone", 502)
     assert isinstance(answer_to(b"data: [DONE]\n"), RetryableFailure)
+
+
+BROKEN = {"message": "gone", "code": 502}
+
+
+@pytest.mark.parametrize("event", [{"error": BROKEN}, {"choices": [{"error": BROKEN}]}])
+@pytest.mark.parametrize("end", ["", "\ndata: [DONE]\n"])
+def test_an_error_after_the_last_piece_of_a_stream_breaks_it_off(
+    event: dict[str, Any], end: str
+) -> None:
+    pieces = STREAM[: STREAM.index('data: {"choices": [{"delta": {"content": "s."}')]
+    raw = f"{pieces}data: {json.dumps(event)}{end}"
+    assert answer_to(raw.encode()) == ServerError("gone", 502)
+    ended = STREAM.replace("data: [DONE]", f"data: {json.dumps(event)}{end}")
+    outcome = answer_to(ended.encode())
+    assert isinstance(outcome, Completion)
+    assert outcome.text == "Y\u00e9s."
+    assert ERROR_BESIDE in outcome.notes
 
 
 @pytest.mark.parametrize("digits", [20, 400, 5000])
@@ -266,6 +287,8 @@ def test_a_text_withheld_altogether_is_rejected(reason: str) -> None:
         ([{"error": {"message": "q", "status": "RESOURCE_EXHAUSTED"}}], ServerError("q", 429)),
         (reply("error", choice={"error": {"message": "gone", "code": 502}}), ServerError("gone", 502)),
         (reply("stop", {"content": ""}, error={"message": "m"}), ServerError("m")),
+        *((reply(word, error=BROKEN), ServerError("gone", 502)) for word in (None, "", "other")),
+        (reply(None, choice={"error": BROKEN}), ServerError("gone", 502)),
     ],
 )  # fmt: skip
 def test_an_error_in_place_of_a_text(body: object, error: ServerError) -> None:
