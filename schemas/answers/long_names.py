@@ -10,15 +10,10 @@ from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import category
 
+from cotbuild.schemas.answers.scripts import UNSPACED
+
 # Between two words: "pet, shop" and "pet. Shop" are no "pet shop".
 GAP = re.compile(r"[ \n'\"*_-]{1,4}")
-UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-"""The characters of scripts without spaces between words, as in a set of a pattern: Thai,
-Lao, Burmese, Khmer, kana and Han.
-"""
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 WORD = re.compile(r"\d+(?:[.,:/]\d+)*|[^\W_]+")
 

@@ -18,7 +18,6 @@ from cotbuild.schemas.answers import patterns as p
 from cotbuild.schemas.answers.compare import table_of_options
 from cotbuild.schemas.answers.long_names import (
     GAP,
-    UNSPACED,
     WORD,
     find_long_name,
     is_border,
@@ -26,6 +25,7 @@ from cotbuild.schemas.answers.long_names import (
 )
 from cotbuild.schemas.answers.numbers import parse_number
 from cotbuild.schemas.answers.plain_numbers import PLAIN_NUMBER, SCALE, plain_number
+from cotbuild.schemas.answers.scripts import UNSPACED
 from cotbuild.schemas.question import Question, QuestionKind
 
 

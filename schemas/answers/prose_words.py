@@ -5,20 +5,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from cotbuild.schemas.answers.scripts import HAN, KANA, THAI_TO_KHMER, UNSPACED
+
 Tokenizer = Literal["13a", "intl", "zh", "char"]
 """A tokenizer of sacrebleu's BLEU that needs no further package."""
 
 _JUDGED_CHARS = 2_000
 """Characters of a text that show in which script it is written."""
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_KANA = "\u3040-\u30ff\u31f0-\u31ff"
-_THAI_TO_KHMER = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
-_UNSPACED = f"{_HAN}{_KANA}{_THAI_TO_KHMER}"
 _LETTER = re.compile(r"[^\W\d_]")
-_HAN_LETTER = re.compile(f"[{_HAN}]")
-_OTHER_UNSPACED_LETTER = re.compile(f"[{_KANA}{_THAI_TO_KHMER}]")
+_HAN_LETTER = re.compile(f"[{HAN}]")
+_OTHER_UNSPACED_LETTER = re.compile(f"[{KANA}{THAI_TO_KHMER}]")
 _HANGUL_LETTER = re.compile("[\u1100-\u11ff\uac00-\ud7af]")
-_WORD = re.compile(f"[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
+_WORD = re.compile(f"[{UNSPACED}]|[^\\W_{UNSPACED}]+")
 
 
 def split_words(text: str) -> list[str]:
