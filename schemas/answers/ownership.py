@@ -18,7 +18,7 @@ _REJECTED = (
 )
 _UNSETTLED = (
     r"naive|obvious|intuitive|tempting|flawed|mistaken|partial|previous|initial|original"
-    r"|earlier|first|(?<!only )possible"
+    r"|earlier|first|(?<!only )(?<!best )(?<!likely )possible"
 )
 _OF_THE_TASK = (
     "question|problem|riddle|puzzle|equation|quiz|exercise|task|it|that|let|here|what"
@@ -30,7 +30,7 @@ _NOT_OWN = re.compile(
     rf"|(?!(?:{_OF_THE_TASK})'s)[a-z]{{2,20}}'s (?:final )?(?P<noun3>answer|guess))\b"
 )
 _SAY = (
-    r"(?:think|say|believe|assume|guess|argue|claim|conclude|suppose|answer|respond)"
+    r"(?:think|say|believe|assume|guess|argue|claim|conclude|suppose)"
     r"(?:s|d|ed)?|said|thought"
 )
 _OPINION = re.compile(

@@ -19,6 +19,8 @@ NOT_OWN = [
     # the writer's own
     ("The question's answer is B.", "B"),
     ("The only possible answer is B.", "B"),
+    ("The best possible answer is B.", "B"),
+    ("Of the many answers the best answer is B.", "B"),
     ("The most likely answer is B.", "B"),
     ("The wrong answer was A, so the answer is B.", "B"),
 ]
