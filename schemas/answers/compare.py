@@ -222,8 +222,10 @@ def _replace_mark(mark: re.Match[str]) -> str:
     digit_before, digit_after = before.isdigit(), after.isdigit()
     if char == "," and _GROUP_COMMA.match(mark.string, mark.start()):
         return ""
-    if char in "#*+-" and _NAME_END.match(mark.string, max(0, mark.start() - 2)):
-        return char  # C#, A*, A-
+    if char in "#*-":
+        name_end = _NAME_END.match(mark.string, max(0, mark.start() - 2))
+        if name_end is not None and name_end.end() == mark.end():
+            return char  # C#, A*, A-
     is_sign = char == "-" and not before.isalnum()
     in_number = digit_after and ((char in ".:/" and digit_before) or is_sign)
     # Symbols and combining marks carry meaning, as in C+ and in Hindi vowels.
