@@ -25,8 +25,8 @@ def suggest_names(annotation: object, path: Sequence[int | str]) -> str:
     close = get_close_matches(str(unknown), names, cutoff=MIN_LIKENESS)
     if close:
         return f"Did you mean {' or '.join(close)}?"
-    if len(models) != 1:
-        # A list would mix names of which some are wrong together.
+    if len(models) != 1 or not names:
+        # Of several models, a list would mix names of which some are wrong together.
         return ""
     place = "The fields there" if parents else "The fields"
     more = ", …" if len(names) > MAX_NAMES else ""

@@ -139,7 +139,10 @@ def test_grading_needs_no_build() -> None:
     ("arguments", "message"),
     [
         ({"source": "nowhere.jsonl"}, "source 'nowhere.jsonl'"),
-        ({"source": "bundled", "sampels": 3}, r"generate\(\): sampels is 3"),
+        (
+            {"source": "bundled", "sampels": 3},
+            r"generate\(\): there is no field 'sampels'",
+        ),
         ({"source": "bundled", "samples": 0}, r"generate\(\): samples is 0"),
     ],
 )

@@ -185,6 +185,7 @@ DOOR = "builder/console.py"
 PRINTING_MODULES = {"rich", "click", "pprint", "logging", "getpass", "curses"}
 LOGGING_ALLOWED = {
     "builder/hub/repo.py",
+    "builder/web/access.py",
     "builder/web/problems.py",
     "builder/web/server.py",
 }

@@ -81,7 +81,7 @@ def test_an_error_is_raised_at_the_place_of_its_item(number: int) -> None:
     found = mapped(parse, iter([{}, {}, {"more": 1}, {}]), number)
     with closing(found):
         assert [next(found), next(found)] == [Record(), Record()]
-        with pytest.raises(DataError, match="row: more is 1"):
+        with pytest.raises(DataError, match="row: there is no field 'more'"):
             next(found)
 
 

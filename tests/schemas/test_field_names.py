@@ -56,6 +56,10 @@ def test_a_union_of_models_and_no_model() -> None:
     assert suggest_names(None, ("zzz",)) == ""
 
 
+def test_a_model_without_fields_suggests_none() -> None:
+    assert suggest_names(create_model("Empty"), ("zzz",)) == ""
+
+
 def test_a_long_list_is_cut() -> None:
     fields = {f"field_{number}": (int, 0) for number in range(MAX_NAMES + 1)}
     wide = create_model("Wide", **fields)  # type: ignore[call-overload]

@@ -92,7 +92,7 @@ CLAIM = {
         ({"metric": "f1"}, "metric is 'f1'"),
         ({"dev": {"split": "dev", "first": 1}}, "dev.first is 1"),
         ({"name": "two\nlines"}, "name is 'two\\nlines'"),
-        ({"colour": "red"}, "colour is 'red'"),
+        ({"colour": "red"}, "there is no field 'colour'"),
         ({"format_version": 99}, "format version 99, written by a newer cotbuild"),
         ({"format_version": None}, "format version None"),
     ],

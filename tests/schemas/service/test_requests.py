@@ -47,7 +47,7 @@ def test_every_field_is_described() -> None:
     [
         ("generate", {"target": "../x"}, "target is '../x'"),
         ("generate", {"target": ".service"}, "target is '.service'"),
-        ("generate", {"surprise": 1}, "surprise is 1"),
+        ("generate", {"surprise": 1}, "there is no field 'generate.surprise'"),
         ("generate", {"priority": 101}, "priority is 101"),
         ("generate", {"api_key_from": "A=B"}, "api_key_from is 'A=B'"),
         ("generate", {"labels": {"Team": "x"}}, "labels"),
