@@ -29,7 +29,7 @@ test: $(VENV)/.dev lint
 
 # Two at a time, each with one thread of torch's: one alone leaves a core idle much of the time.
 test-slow: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(PYTEST) -m slow -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(PYTEST) -m "slow and not soak" -n 2 --dist loadfile --no-loadscope-reorder
 
 # Builds, releases and servers of jobs, killed many times. COTBUILD_KILLS has it more often or more rarely.
 soak: $(VENV)/.dev

@@ -1,6 +1,7 @@
 """The scripts for machines with GPUs, rehearsed without one."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,8 @@ def test_the_script_runs_to_its_end_without_a_gpu(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "manifest: 2 servers on 2 GPUs" in done.stdout
-    assert "server 1: vLLM ended with code 137" in done.stdout
+    # Which of the two has the lower process id is chance.
+    assert re.search(r"server [12]: vLLM ended with code 137", done.stdout)
     assert done.stdout.endswith("== all steps passed\n")
     assert list(tmp_path.iterdir()) == []
 
