@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -73,34 +74,17 @@ async def plan_or_submit(
     ) as form:
         kind = _kind_of(form)
         typed = {name: text for name, text in form.items() if isinstance(text, str)}
+        page = partial(_page, request, jobs, person, kind, typed)
         try:
             await _keep_uploads(form, kind, jobs, person, typed)
             job_request = parse_request(read_form(kind, typed), "the form")
             if form.get("do") != "submit":
                 plan = await jobs.plan(person, job_request)
-                return await run_in_threadpool(
-                    _page,
-                    request,
-                    jobs,
-                    person,
-                    kind,
-                    typed,
-                    job_request=job_request,
-                    plan=plan,
-                )
+                return await run_in_threadpool(page, job_request=job_request, plan=plan)
             job = await run_in_threadpool(jobs.submit, person, job_request)
         except CotbuildError as error:
             status = error.status if isinstance(error, ProblemError) else 422
-            return await run_in_threadpool(
-                _page,
-                request,
-                jobs,
-                person,
-                kind,
-                typed,
-                fault=str(error),
-                status=status,
-            )
+            return await run_in_threadpool(page, fault=str(error), status=status)
     target = site.links.job(job.id)
     assert target is not None
     return RedirectResponse(target, status_code=303)

@@ -34,7 +34,7 @@ from cotbuild.builder.variants.select import (
     select,
     share_limit,
 )
-from cotbuild.builder.variants.units import TokenPieces, is_unspaced
+from cotbuild.builder.variants.units import TokenPieces, is_mostly_unspaced
 from cotbuild.prompts.student import StudentPrompt
 from cotbuild.prompts.student_rows import TextRow
 from cotbuild.schemas.errors import ConfigError, DataError
@@ -272,7 +272,7 @@ class VariantDeriver:
         """
         rows = self.build.read(RATIONALES, columns=CORPUS_COLUMNS)
         for row in compress(rows, self._selected):
-            self.num_unspaced += is_unspaced(row["rationale"])
+            self.num_unspaced += is_mostly_unspaced(row["rationale"])
             yield CorpusText.from_row(row)
 
     def derive(self, example: RationaleExample) -> DerivedRationale:

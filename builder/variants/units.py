@@ -71,7 +71,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     return [found.span() for found in _WORD.finditer(text)]
 
 
-def is_unspaced(text: str) -> bool:
+def is_mostly_unspaced(text: str) -> bool:
     """Return whether a text is mostly in a script without spaces between words.
 
     Such as Chinese, Japanese or Thai: `words` returns its clauses or sentences.

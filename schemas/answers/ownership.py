@@ -25,9 +25,9 @@ _OF_THE_TASK = (
     "|there"
 )
 _NOT_OWN = re.compile(
-    rf"\b(?:(?P<rejected>{_REJECTED}) (?:possible |best )?(?P<noun>answer|option|choice|match)"
-    rf"|(?P<unsettled>{_UNSETTLED}) (?P<noun2>answer|guess)"
-    rf"|(?!(?:{_OF_THE_TASK})'s)[a-z]{{2,20}}'s (?:final )?(?P<noun3>answer|guess))\b"
+    rf"\b(?:(?P<rejected>{_REJECTED}) (?:possible |best )?(?:answer|option|choice|match)"
+    rf"|(?P<unsettled>{_UNSETTLED}) (?:answer|guess)"
+    rf"|(?!(?:{_OF_THE_TASK})'s)[a-z]{{2,20}}'s (?:final )?(?:answer|guess))\b"
 )
 _SAY = (
     r"(?:think|say|believe|assume|guess|argue|claim|conclude|suppose)"
@@ -56,10 +56,10 @@ def is_of_another(low: str, cue: int, cue_end: int, question: Question) -> bool:
     Words such as "least likely" that the question itself has say nothing of the kind.
     """
     for found in _NOT_OWN.finditer(low, max(0, cue - _NOUN_CHARS), cue_end):
-        noun = found.start("noun"), found.start("noun2"), found.start("noun3")
         kind = (found["rejected"] or found["unsettled"] or "").split(" ")[0]
         is_asked_for = bool(kind) and kind in question.text.lower()
-        if max(noun) >= cue and not is_asked_for:
+        # The noun, which ends a match, is the cue's.
+        if found.end() > cue and not is_asked_for:
             return True
     return False
 
